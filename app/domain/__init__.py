@@ -1,0 +1,1 @@
+"""What the words mean: pure records and functions, without I/O, clock or framework."""

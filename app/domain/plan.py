@@ -1,0 +1,215 @@
+"""Features, plans and the catalogue that finds them."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar
+
+import msgspec
+
+from app.domain.change import Instant, Kind, Record
+
+
+class FeatureType(StrEnum):
+    """BOOLEAN on or off; CONFIG a typed value; METERED usage against a limit."""
+
+    BOOLEAN = "BOOLEAN"
+    CONFIG = "CONFIG"
+    METERED = "METERED"
+
+
+class MeterType(StrEnum):
+    """INCREMENTAL counts up and resets (API calls); FLUCTUATING is a level that never resets (seats, storage)."""
+
+    INCREMENTAL = "INCREMENTAL"
+    FLUCTUATING = "FLUCTUATING"
+
+
+class ValueType(StrEnum):
+    """Of a CONFIG feature. DECIMAL values are held as exact decimal strings, ENUM values as a tuple of strings."""
+
+    INTEGER = "INTEGER"
+    DECIMAL = "DECIMAL"
+    STRING = "STRING"
+    ENUM = "ENUM"
+
+
+class LimitBehavior(StrEnum):
+    """What happens beyond the limit: HARD denies, SOFT allows and reports, OVERAGE allows and bills, UNLIMITED has none."""
+
+    HARD = "HARD"
+    SOFT = "SOFT"
+    OVERAGE = "OVERAGE"
+    UNLIMITED = "UNLIMITED"
+
+
+class ResetPeriod(StrEnum):
+    """When usage starts from zero again."""
+
+    NEVER = "NEVER"
+    HOUR = "HOUR"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    QUARTER = "QUARTER"
+    YEAR = "YEAR"
+    BILLING_CYCLE = "BILLING_CYCLE"
+
+
+class MergeRule(StrEnum):
+    """How contributions of several plans and grants become one."""
+
+    SUM = "SUM"
+    MAX = "MAX"
+    ANY = "ANY"
+    UNION = "UNION"
+    LATEST = "LATEST"
+
+
+class AccessLevel(StrEnum):
+    """What a plan allows in a state that is neither good nor ended."""
+
+    FULL = "FULL"
+    READ_ONLY = "READ_ONLY"
+    NONE = "NONE"
+
+
+class PlanStatus(StrEnum):
+    """ACTIVE plans are offered; ARCHIVED ones serve those who have them."""
+
+    ACTIVE = "ACTIVE"
+    ARCHIVED = "ARCHIVED"
+
+
+ConfigValue = int | str | tuple[str, ...]
+
+
+class Feature(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """A thing that plans give. `key` is unique and never changes; `type` neither."""
+
+    KIND: ClassVar[Kind] = Kind.FEATURE
+
+    key: str
+    name: str
+    type: FeatureType
+    unit: str | None = None
+    meter_type: MeterType | None = None
+    value_type: ValueType | None = None
+    enum_values: tuple[str, ...] = ()
+    merge: MergeRule = MergeRule.ANY
+
+
+class PlanFeature(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """What a plan says of one feature: a `value` (CONFIG), or a `limit` per `reset_period` (METERED), or just that it is on.
+
+    A METERED feature may stand several times with different reset periods: every one must pass.
+    `limit` is None exactly when `limit_behavior` is UNLIMITED, and for features that are not METERED.
+    """
+
+    feature_key: str
+    limit: Decimal | None = None
+    limit_behavior: LimitBehavior = LimitBehavior.HARD
+    reset_period: ResetPeriod = ResetPeriod.NEVER
+    value: ConfigValue | None = None
+
+
+class PlanPrice(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """A Stripe price that buys the plan, by lookup key (the same in test and live) or by id."""
+
+    lookup_key: str | None = None
+    stripe_price_id: str | None = None
+
+
+class GracePolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """What a past-due subscription still gives: `access` for `days` since the first failure, then nothing."""
+
+    days: int = 7
+    access: AccessLevel = AccessLevel.FULL
+
+
+class Plan(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """One published, immutable version (`plan_version`, from 1) of the plan `key`. `version` is the record's own."""
+
+    KIND: ClassVar[Kind] = Kind.PLAN
+
+    key: str
+    plan_version: int
+    name: str
+    published_at: Instant
+    status: PlanStatus = PlanStatus.ACTIVE
+    prices: tuple[PlanPrice, ...] = ()
+    features: tuple[PlanFeature, ...] = ()
+    trial_days: int = 14
+    grace: GracePolicy = GracePolicy()
+    paused_access: AccessLevel = AccessLevel.NONE
+
+
+class Catalogue:
+    """All features and plan versions, indexed for evaluation. Immutable: built anew when one of them changes."""
+
+    __slots__ = ("_by_id", "_by_key", "_by_price", "default_plan_key", "features")
+
+    def __init__(
+        self, features: Iterable[Feature] = (), plans: Iterable[Plan] = (), *, default_plan_key: str | None = None
+    ) -> None:
+        self.default_plan_key = default_plan_key
+        self.features: dict[str, Feature] = {feature.key: feature for feature in sorted(features, key=lambda f: f.key)}
+        self._by_id: dict[str, Plan] = {}
+        self._by_key: dict[str, list[Plan]] = {}
+        self._by_price: dict[str, list[Plan]] = {}
+        for plan in sorted(plans, key=lambda p: (p.key, p.plan_version)):
+            self._by_id[plan.id] = plan
+            self._by_key.setdefault(plan.key, []).append(plan)
+            for name in {name for p in plan.prices for name in (p.lookup_key, p.stripe_price_id) if name}:
+                self._by_price.setdefault(name, []).append(plan)
+
+    def plan_by_id(self, id: str) -> Plan | None:
+        """Return the plan version with this id."""
+        return self._by_id.get(id)
+
+    def plan(self, key: str, plan_version: int | None = None) -> Plan | None:
+        """Return the version asked for, or the latest."""
+        versions = self._by_key.get(key, ())
+        if plan_version is None:
+            return versions[-1] if versions else None
+        return next((plan for plan in versions if plan.plan_version == plan_version), None)
+
+    def plans(self) -> list[Plan]:
+        """Return the latest version of every plan, by key."""
+        return [versions[-1] for versions in self._by_key.values()]
+
+    def default_plan(self) -> Plan | None:
+        """Return the free plan, if one is set and exists."""
+        return self.plan(self.default_plan_key) if self.default_plan_key else None
+
+    def plan_for_price(self, price_id: str, lookup_key: str | None, since: int) -> Plan | None:
+        """Return the plan version that a subscription holding this price since then has.
+
+        The latest version published before `since`; the earliest one that names the price, where all came later.
+        A plan that names the price by id goes before one that names its lookup key.
+        """
+        versions = self._by_price.get(price_id) or (self._by_price.get(lookup_key) if lookup_key else None)
+        if not versions:
+            return None
+        before = [plan for plan in versions if plan.published_at <= since]
+        chosen = max(before, key=_publication) if before else min(versions, key=_publication)
+        return self._by_id[chosen.id]
+
+
+def _publication(plan: Plan) -> tuple[int, int, str]:
+    return plan.published_at, plan.plan_version, plan.key
+
+
+def default_merge(type: FeatureType, value_type: ValueType | None) -> MergeRule:
+    """Return the rule a feature has unless it names another."""
+    match type, value_type:
+        case FeatureType.METERED, _:
+            return MergeRule.SUM
+        case FeatureType.CONFIG, ValueType.ENUM:
+            return MergeRule.UNION
+        case FeatureType.CONFIG, ValueType.STRING:
+            return MergeRule.LATEST
+        case FeatureType.CONFIG, _:
+            return MergeRule.MAX
+        case _:
+            return MergeRule.ANY

@@ -1,0 +1,36 @@
+"""The mirror of one Stripe object: what Stripe said of it, and how sure we are."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from app.domain.change import Instant, Kind, Record
+
+
+class StripeSource(StrEnum):
+    """FETCH was read from Stripe's API; EVENT is a payload taken as told (provisional)."""
+
+    FETCH = "FETCH"
+    EVENT = "EVENT"
+
+
+class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """`id` is Stripe's; `raw` the object as JSON text, as it came.
+
+    `fetch_sequence` orders fetches by when they started: a fetch that started earlier never overwrites a later one.
+    `event_at` is the newest event's creation known to be reflected (whole seconds, as Stripe gives it).
+    `parked_under` names the parents (a customer's id, a workspace reference) whose arrival releases it.
+    """
+
+    KIND: ClassVar[Kind] = Kind.STRIPE_OBJECT
+
+    type: str
+    raw: str
+    source: StripeSource
+    fetch_sequence: int = 0
+    event_at: Instant | None = None
+    api_version: str | None = None
+    norm_version: int = 1
+    gone: bool = False
+    """Deleted at Stripe (404 or `deleted: true`)."""
+    workspace_id: str | None = None
+    parked_under: tuple[str, ...] = ()

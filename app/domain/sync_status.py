@@ -1,0 +1,95 @@
+"""How true RAM is: the states of the workers and what the last reconciliation found."""
+
+from enum import StrEnum
+
+import msgspec
+
+from app.domain.change import Instant
+
+
+class WorkerState(StrEnum):
+    """INITIALIZING never yet good; VALID good; INTERRUPTED was good and is being repaired; OFF not running here."""
+
+    INITIALIZING = "INITIALIZING"
+    VALID = "VALID"
+    INTERRUPTED = "INTERRUPTED"
+    OFF = "OFF"
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, gc=False):
+    """One worker: `since_at` it has been in this state, and the last error it met, which may be long over."""
+
+    name: str
+    state: WorkerState
+    since_at: Instant
+    last_error: str | None = None
+    last_error_at: Instant | None = None
+
+
+class CacheStatus(msgspec.Struct, frozen=True, gc=False):
+    """What RAM holds. `malformed` names records of the store that could not be read; they keep their last good state."""
+
+    ready: bool
+    records: int
+    workspaces: int
+    last_applied_at: Instant | None
+    malformed: tuple[str, ...] = ()
+
+
+class ReconcileResult(msgspec.Struct, frozen=True, gc=False):
+    """What one clean-and-refresh found. Zero repaired and dropped is the healthy answer.
+
+    `divergent` names the first hundred ids that differed; with `dry_run` nothing was changed.
+    """
+
+    compared: int
+    repaired: int
+    dropped: int
+    divergent: tuple[str, ...] = ()
+    dry_run: bool = False
+    initial: bool = False
+    """The first load of this process: everything was new, nothing was wrong."""
+
+
+class ReconcileStatus(msgspec.Struct, frozen=True, gc=False):
+    """The reconciler now, its last result, and totals since the process started."""
+
+    running: bool
+    last_run_at: Instant | None
+    last_result: ReconcileResult | None
+    repaired_total: int = 0
+    dropped_total: int = 0
+
+
+class StripeSyncMode(StrEnum):
+    """FETCH reads every object from Stripe's API; PROVISIONAL applies payloads as told; OFF has no webhook secret."""
+
+    FETCH = "FETCH"
+    PROVISIONAL = "PROVISIONAL"
+    OFF = "OFF"
+
+
+class StripeBacklog(msgspec.Struct, frozen=True, gc=False):
+    """The inbox in numbers."""
+
+    pending: int
+    parked: int
+    dead: int
+    last_event_at: Instant | None
+
+
+class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
+    """The Stripe side. `unmapped_prices` are held by live subscriptions and named by no plan; they grant nothing."""
+
+    mode: StripeSyncMode
+    backlog: StripeBacklog
+    unmapped_prices: tuple[str, ...]
+
+
+class SyncStatus(msgspec.Struct, frozen=True, gc=False):
+    """Everything an operator asks at night."""
+
+    cache: CacheStatus
+    workers: tuple[WorkerStatus, ...]
+    reconcile: ReconcileStatus
+    stripe: StripeSyncStatus

@@ -1,0 +1,202 @@
+"""All we need from outside, as Protocols on one page. Fakes stand here in tests."""
+
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from app.domain.audit import AuditEntry
+from app.domain.change import Kind, Record, Tombstone
+from app.domain.entitlement import WorkspaceState
+from app.domain.stripe_event import FetchedObject, StripeEvent, StripeEventStatus
+from app.domain.subscription import Subscription, SubscriptionStatus
+from app.domain.sync_status import ReconcileResult, StripeBacklog, SyncStatus
+from app.domain.usage import Balance, UsageEvent
+from app.domain.workspace import Workspace
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now_at(self) -> int:
+        """Return epoch milliseconds, UTC."""
+        ...
+
+
+class Ids(Protocol):
+    """New names."""
+
+    def new(self, prefix: str) -> str:
+        """Return `prefix_` and a uuid7 in hexadecimal, ascending in time."""
+        ...
+
+    def secret(self) -> str:
+        """Return 256 random bits, URL-safe."""
+        ...
+
+
+class StoredResult(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """What an idempotent operation answered. `id` is `principal:operation:key`; `records` are what it wrote, in order."""
+
+    id: str
+    input_digest: str
+    created_at: int
+    records: tuple[Record, ...] = ()
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a listing, in the order the listing says."""
+
+    items: tuple[T, ...]
+    has_next: bool
+
+
+class RecordStore(Protocol):
+    """The durable truth. Every call has a deadline and raises `UnavailableError` past it."""
+
+    async def read(self, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
+        """Return the records with these ids, soft-deleted ones too, as a majority has them. Absent ids are left out."""
+        ...
+
+    async def read_workspace(self, ref: str) -> list[Record]:
+        """Return the workspace with this id or external id, and all that it owns; empty where there is none."""
+        ...
+
+    def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:
+        """Yield every record of the kind in batches, soft-deleted ones as tombstones."""
+        ...
+
+    async def write(self, records: Sequence[Record], audit: Sequence[AuditEntry], result: StoredResult | None) -> None:
+        """Write all or nothing. Each record carries the version it shall have (1 is an insert).
+
+        Raises `ConflictError` where the stored version is not one less, or a unique key is taken;
+        `ResultExistsError` where `result.id` is stored already.
+        """
+        ...
+
+    async def result(self, id: str) -> StoredResult | None:
+        """Return what the operation with this idempotency key answered."""
+        ...
+
+    async def write_usage(self, balance: Balance, events: Sequence[UsageEvent]) -> None:
+        """Write the balance (version raised by one; 1 is an insert) and append its events, all or nothing.
+
+        Raises `ConflictError` where another write came first; `ResultExistsError` where an event's id is stored already.
+        """
+        ...
+
+    async def usage_event(self, id: str) -> UsageEvent | None:
+        """Return the usage event with this id."""
+        ...
+
+    async def workspaces_page(self, *, after: str | None, first: int) -> Page[Workspace]:
+        """Return workspaces by ascending id, archived ones too."""
+        ...
+
+    async def subscriptions_page(
+        self, *, workspace_id: str | None, statuses: Collection[SubscriptionStatus], after: str | None, first: int
+    ) -> Page[Subscription]:
+        """Return subscriptions by ascending id; empty `statuses` means every status."""
+        ...
+
+    async def count(self, kind: Kind, **equals: str | tuple[str, ...]) -> int:
+        """Count records that are not soft-deleted whose fields (snake case) equal the values, or are among a tuple."""
+        ...
+
+    async def has_admin_key(self) -> bool:
+        """Tell whether any API key with the scope ADMIN was ever made and not revoked."""
+        ...
+
+
+class ResultExistsError(Exception):
+    """Another request with the same idempotency key came first; its result is stored."""
+
+
+class Inbox(Protocol):
+    """Stripe's events as they came, and the objects they made dirty."""
+
+    async def accept(self, event: StripeEvent) -> bool:
+        """Store the event once and mark its object dirty; False where the event was there already."""
+        ...
+
+    async def mark(self, type: str, id: str) -> None:
+        """Mark an object dirty again, so that the worker learns its state anew; revives a dead or parked one."""
+        ...
+
+    async def release(self, parents: Collection[str]) -> int:
+        """Mark every object that is parked under one of these; return how many."""
+        ...
+
+    async def event(self, id: str) -> StripeEvent | None:
+        """Return one event."""
+        ...
+
+    async def events_page(
+        self, *, status: StripeEventStatus | None, after: str | None, first: int
+    ) -> Page[StripeEvent]:
+        """Return events, the newest received first. `after` is an event's id."""
+        ...
+
+    async def backlog(self) -> StripeBacklog:
+        """Return the inbox in numbers."""
+        ...
+
+
+class PaymentProcessor(Protocol):
+    """Stripe's API, or what plays it."""
+
+    async def retrieve(self, type: str, id: str) -> FetchedObject:
+        """Fetch one object with every page of its sub-lists.
+
+        Raises `ProcessorUnavailableError` (retry later) or `ProcessorRefusedError` (retrying will not help).
+        """
+        ...
+
+
+class ProcessorUnavailableError(Exception):
+    """The payment processor did not answer, or asked to slow down. `retry_after_s` where it said so."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProcessorRefusedError(Exception):
+    """The payment processor understood and refused: a wrong key, a malformed request."""
+
+
+class WorkspaceLookup(Protocol):
+    """How a use case finds what decides for a workspace."""
+
+    def state(self, ref: str) -> WorkspaceState | None | Awaitable[WorkspaceState | None]:
+        """Return the state by our id or the external id: at once from RAM, or an awaitable that reads the store once.
+
+        None is "no such workspace", remembered for seconds. Raises `UnavailableError`.
+        """
+        ...
+
+    def forget(self, ref: str) -> None:
+        """Forget that this workspace was absent: it has just been made."""
+        ...
+
+
+class Sync(Protocol):
+    """What the edges may ask of the services that keep RAM true; `main` gives it."""
+
+    async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
+        """Clean and refresh everything, or one workspace."""
+        ...
+
+    async def status(self) -> SyncStatus:
+        """Return how true RAM is."""
+        ...
+
+    def wake(self) -> None:
+        """Tell the Stripe worker that the inbox has something."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Tell whether RAM is loaded and live."""
+        ...

@@ -1,0 +1,21 @@
+"""The frozen bag of collaborators that every use case and edge is given."""
+
+from dataclasses import dataclass
+
+from app.cache.cache import BillingCache
+from app.ports import Clock, Ids, Inbox, RecordStore, Sync, WorkspaceLookup
+from app.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One process's collaborators. Nothing in it is replaced after start-up."""
+
+    clock: Clock
+    ids: Ids
+    store: RecordStore
+    cache: BillingCache
+    inbox: Inbox
+    lookup: WorkspaceLookup
+    sync: Sync
+    metrics: Metrics
