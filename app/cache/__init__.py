@@ -1,0 +1,1 @@
+"""The RAM copy of the live records, and who is told when it changes."""
