@@ -1,35 +1,42 @@
 """The one door that decides access: `evaluate`, a pure function of records and the instant."""
 
+from collections.abc import Iterable
 from decimal import Decimal
-from enum import StrEnum
+from typing import Final
 
 import msgspec
 
+from app.domain.config_value import allows, merge_values
+from app.domain.coverage import Holding, holdings, of_default_plan
+from app.domain.denial import AccessDeniedReason
 from app.domain.grant import Grant, GrantSource, Override
-from app.domain.plan import Catalogue, ConfigValue, Feature, LimitBehavior, ResetPeriod
+from app.domain.metering import Allowance, Group, UsageAnswer, decide_usage, limits_of
+from app.domain.plan import (
+    AccessLevel,
+    Catalogue,
+    ConfigValue,
+    Feature,
+    FeatureType,
+    LimitBehavior,
+    PlanFeature,
+    ResetPeriod,
+)
 from app.domain.subscription import Subscription
-from app.domain.usage import Balance
+from app.domain.usage import Balance, UsageWindow
 from app.domain.workspace import Workspace
 
+_Reason = AccessDeniedReason
 
-class AccessDeniedReason(StrEnum):
-    """Why not. The most specific reason is given."""
-
-    WORKSPACE_NOT_FOUND = "WORKSPACE_NOT_FOUND"
-    WORKSPACE_ARCHIVED = "WORKSPACE_ARCHIVED"
-    FEATURE_NOT_FOUND = "FEATURE_NOT_FOUND"
-    FEATURE_TYPE_MISMATCH = "FEATURE_TYPE_MISMATCH"
-    NO_ACTIVE_SUBSCRIPTION = "NO_ACTIVE_SUBSCRIPTION"
-    SUBSCRIPTION_PAST_DUE = "SUBSCRIPTION_PAST_DUE"
-    SUBSCRIPTION_PAUSED = "SUBSCRIPTION_PAUSED"
-    SUBSCRIPTION_INCOMPLETE = "SUBSCRIPTION_INCOMPLETE"
-    TRIAL_EXPIRED = "TRIAL_EXPIRED"
-    PRICE_NOT_IN_CATALOG = "PRICE_NOT_IN_CATALOG"
-    FEATURE_NOT_IN_PLAN = "FEATURE_NOT_IN_PLAN"
-    REVOKED = "REVOKED"
-    USAGE_LIMIT_EXCEEDED = "USAGE_LIMIT_EXCEEDED"
-    REQUESTED_VALUE_NOT_ALLOWED = "REQUESTED_VALUE_NOT_ALLOWED"
-    STATE_UNKNOWN = "STATE_UNKNOWN"
+_MOST_SPECIFIC: Final = (
+    _Reason.REVOKED,
+    _Reason.SUBSCRIPTION_PAST_DUE,
+    _Reason.SUBSCRIPTION_PAUSED,
+    _Reason.SUBSCRIPTION_INCOMPLETE,
+    _Reason.TRIAL_EXPIRED,
+    _Reason.PRICE_NOT_IN_CATALOG,
+    _Reason.FEATURE_NOT_IN_PLAN,
+    _Reason.NO_ACTIVE_SUBSCRIPTION,
+)
 
 
 class WorkspaceState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -64,17 +71,6 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires_at: int | None = None
 
 
-class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Usage in the window that binds most. `limit` and `remaining` are None where unlimited."""
-
-    used: Decimal
-    limit: Decimal | None
-    remaining: Decimal | None
-    overage: Decimal
-    period_start_at: int | None
-    resets_at: int | None
-
-
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The answer. `valid_until_at` is the next instant at which the clock alone can change it; None is never."""
 
@@ -95,12 +91,25 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int = 0
 
 
-class UsageWindow(msgspec.Struct, frozen=True, gc=False):
-    """A window in which usage of a feature must be counted now."""
+class _Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one holding or override says of the feature."""
 
-    reset_period: ResetPeriod
-    start_at: int
-    end_at: int | None
+    holding: Holding
+    source: GrantSource
+    id: str
+    source_id: str
+    rows: tuple[PlanFeature, ...]
+    expires_at: int | None = None
+
+
+class _Findings(msgspec.Struct, frozen=True, gc=False):
+    """All that speaks about one feature at one instant, before it is decided."""
+
+    parts: tuple[_Part, ...]
+    grants: tuple[Grant, ...]
+    reasons: tuple[AccessDeniedReason, ...]
+    turns: tuple[int, ...]
+    lapsed: tuple[Holding, ...]
 
 
 def denied(
@@ -121,10 +130,247 @@ def evaluate(
     requested_usage: Decimal | None = None,
     requested_values: tuple[str, ...] | None = None,
 ) -> Entitlement:
-    """Decide whether the workspace may use the feature at `at`, for that amount (default 1 for METERED) and those values."""
-    raise AssertionError((feature_key, state, catalogue, at, requested_usage, requested_values))
+    """Decide whether the workspace may use the feature at `at`, for that amount and those values.
+
+    METERED features are asked for 1 unless told otherwise; 0 asks whether the feature is there at all.
+    In a read-only state BOOLEAN and CONFIG features answer with `read_only`; METERED ones allow no further usage.
+    """
+    if state is None:
+        return denied(feature_key, _Reason.WORKSPACE_NOT_FOUND)
+    feature = catalogue.features.get(feature_key)
+    if state.workspace.archived_at is not None:
+        return denied(feature_key, _Reason.WORKSPACE_ARCHIVED, feature, state.version)
+    if feature is None:
+        return denied(feature_key, _Reason.FEATURE_NOT_FOUND, version=state.version)
+    mismatch = (requested_usage is not None and feature.type is not FeatureType.METERED) or (
+        requested_values is not None and feature.type is not FeatureType.CONFIG
+    )
+    if mismatch:
+        return denied(feature_key, _Reason.FEATURE_TYPE_MISMATCH, feature, state.version)
+    found = _find(feature, state, catalogue, at)
+    answer = _frame(feature, state, found)
+    if feature.type is FeatureType.METERED:
+        return _metered(answer, found, state.balance, at, Decimal(1) if requested_usage is None else requested_usage)
+    return _valued(answer, feature, found, requested_values or ())
 
 
 def usage_windows(feature_key: str, state: WorkspaceState, catalogue: Catalogue, at: int) -> tuple[UsageWindow, ...]:
     """Return every window in which usage at `at` counts, so that whichever plan decides later finds it counted."""
-    raise AssertionError((feature_key, state, catalogue, at))
+    held = [*holdings(state.workspace, state.subscriptions, catalogue, at), _own(state.workspace)]
+    if default := catalogue.default_plan():
+        held.append(of_default_plan(state.workspace, default))
+    overridden = {o.reset_period for o in state.overrides if o.feature_key == feature_key and not o.revoked}
+    windows = {UsageWindow(ResetPeriod.NEVER, 0, None)}
+    for holding in (holding for holding in held if not holding.ended):
+        resets = {row.reset_period for row in _rows(holding, feature_key)} | overridden
+        periods = ((reset, holding.period(reset, at)) for reset in resets)
+        windows.update(UsageWindow(reset, period.start_at, period.end_at) for reset, period in periods)
+    grants = (grant for grant in state.grants if grant.feature_key == feature_key and _in_force(grant, at))
+    windows.update(UsageWindow(ResetPeriod.NEVER, grant.effective_at, None) for grant in grants)
+    return tuple(sorted(windows, key=lambda window: (window.reset_period, window.start_at)))
+
+
+def _find(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> _Findings:
+    """Gather parts, grants, reasons and turns; overrides and revocations take effect here."""
+    overrides = [o for o in state.overrides if o.feature_key == feature.key and _lasts(o.expires_at, at)]
+    overrides.sort(key=lambda o: (o.revoked, o.updated_at, o.id), reverse=True)
+    grants = tuple(sorted((g for g in state.grants if g.feature_key == feature.key), key=lambda g: g.id))
+    held = holdings(state.workspace, state.subscriptions, catalogue, at)
+    instants = [
+        *(h.next_turn_at for h in held),
+        *(o.expires_at for o in overrides),
+        *(instant for g in grants for instant in (g.effective_at, g.expires_at, g.revoked_at)),
+    ]
+    turns = tuple(sorted({instant for instant in instants if instant is not None and instant > at}))
+    of_workspace = next((o for o in overrides if o.subscription_id is None), None)
+    if of_workspace is not None and of_workspace.revoked:
+        return _Findings((), (), (_Reason.REVOKED,), turns, ())
+    active = tuple(grant for grant in grants if _in_force(grant, at))
+    by_subscription = {o.subscription_id: o for o in reversed(overrides) if o.subscription_id is not None}
+    if of_workspace is not None:
+        anchor = next((h for h in held if h.level is AccessLevel.FULL), None) or _own(state.workspace)
+        whole = msgspec.structs.replace(anchor, level=AccessLevel.FULL, reason=None, is_trial=False, in_grace=False)
+        return _Findings((_of_override(of_workspace, whole, state.workspace.id),), active, (), turns, ())
+    parts, reasons = _parts(feature.key, held, by_subscription)
+    lapsed = tuple(h for h in held if h.level is AccessLevel.NONE)
+    return _Findings(parts, active, reasons, turns, lapsed)
+
+
+def _parts(
+    feature_key: str, held: Iterable[Holding], overrides: dict[str, Override]
+) -> tuple[tuple[_Part, ...], tuple[AccessDeniedReason, ...]]:
+    parts: list[_Part] = []
+    reasons: list[AccessDeniedReason] = []
+    for holding in held:
+        override = overrides.get(holding.subscription_id or "")
+        rows = _rows(holding, feature_key)
+        if holding.level is AccessLevel.NONE:
+            reasons.append(_lapse(holding, named=bool(rows) or override is not None))
+        elif override is not None and override.revoked:
+            reasons.append(_Reason.REVOKED)
+        elif override is not None:
+            parts.append(_of_override(override, holding, holding.source_id))
+        elif rows:
+            source = GrantSource.TRIAL if holding.subscription_id is None and holding.is_trial else GrantSource.PLAN
+            ends_at = holding.trial_ends_at if source is GrantSource.TRIAL else None
+            parts.append(
+                _Part(
+                    holding=holding,
+                    source=source,
+                    id=f"{holding.source_id}:{feature_key}",
+                    source_id=holding.source_id,
+                    rows=rows,
+                    expires_at=ends_at,
+                )
+            )
+        else:
+            reasons.append(_Reason.FEATURE_NOT_IN_PLAN)
+    return tuple(parts), tuple(reasons)
+
+
+def _lapse(holding: Holding, *, named: bool) -> AccessDeniedReason:
+    """Say why the holding gives nothing: its own state only where it would give the feature otherwise."""
+    reason = holding.reason or _Reason.NO_ACTIVE_SUBSCRIPTION
+    if named or holding.plan is None or reason is _Reason.NO_ACTIVE_SUBSCRIPTION:
+        return reason
+    return _Reason.FEATURE_NOT_IN_PLAN
+
+
+def _of_override(override: Override, holding: Holding, source_id: str) -> _Part:
+    row = PlanFeature(
+        feature_key=override.feature_key,
+        limit=override.limit,
+        limit_behavior=override.limit_behavior,
+        reset_period=override.reset_period,
+        value=override.value,
+    )
+    return _Part(
+        holding=holding,
+        source=GrantSource.OVERRIDE,
+        id=override.id,
+        source_id=source_id,
+        rows=(row,),
+        expires_at=override.expires_at,
+    )
+
+
+def _frame(feature: Feature, state: WorkspaceState, found: _Findings) -> Entitlement:
+    """Fill in all that does not depend on what was asked for; denied until decided."""
+    reason = next((reason for reason in _MOST_SPECIFIC if reason in found.reasons), _Reason.NO_ACTIVE_SUBSCRIPTION)
+    givers = [part.holding for part in found.parts]
+    in_grace = bool(givers) and all(holding.in_grace for holding in givers)
+    is_trial = bool(givers) and all(holding.is_trial for holding in givers)
+    graces = [h.grace_ends_at for h in (givers if in_grace else found.lapsed) if h.grace_ends_at is not None]
+    trials = [h.trial_ends_at for h in (givers if is_trial else found.lapsed) if h.trial_ends_at is not None]
+    return Entitlement(
+        feature_key=feature.key,
+        feature=feature,
+        has_access=False,
+        access_denied_reason=reason,
+        in_grace=in_grace,
+        grace_ends_at=max(graces, default=None) if in_grace or reason is _Reason.SUBSCRIPTION_PAST_DUE else None,
+        is_trial=is_trial,
+        trial_ends_at=max(trials, default=None) if is_trial or reason is _Reason.TRIAL_EXPIRED else None,
+        grants=_contributions(feature, found),
+        valid_until_at=min(found.turns, default=None),
+        version=state.version,
+    )
+
+
+def _contributions(feature: Feature, found: _Findings) -> tuple[Contribution, ...]:
+    metered = feature.type is FeatureType.METERED
+    plans = (
+        Contribution(
+            id=part.id,
+            source=part.source,
+            source_id=part.source_id,
+            limit_behavior=row.limit_behavior,
+            amount=row.limit if metered else None,
+            value=row.value,
+            reset_period=row.reset_period if metered else None,
+            expires_at=part.expires_at,
+        )
+        for part in found.parts
+        for row in part.rows
+    )
+    grants = (
+        Contribution(
+            id=grant.id,
+            source=grant.source,
+            source_id=grant.workspace_id,
+            limit_behavior=LimitBehavior.UNLIMITED if grant.unlimited else LimitBehavior.HARD,
+            amount=grant.amount,
+            value=grant.value,
+            effective_at=grant.effective_at,
+            expires_at=grant.expires_at,
+        )
+        for grant in found.grants
+    )
+    return (*plans, *grants)
+
+
+def _valued(answer: Entitlement, feature: Feature, found: _Findings, requested: tuple[str, ...]) -> Entitlement:
+    """Decide a BOOLEAN or CONFIG feature."""
+    full = [part for part in found.parts if part.holding.level is AccessLevel.FULL]
+    parts = full or ([] if found.grants else found.parts)
+    if not parts and not found.grants:
+        return answer
+    read_only = not full and not found.grants
+    value: ConfigValue | None = None
+    if feature.type is FeatureType.CONFIG:
+        plans = [(part.holding.started_at, row.value) for part in parts for row in part.rows if row.value is not None]
+        grants = [(grant.effective_at, grant.value) for grant in found.grants if grant.value is not None]
+        value = merge_values(feature, plans, grants)
+        if not allows(feature, value, requested):
+            reason = _Reason.REQUESTED_VALUE_NOT_ALLOWED
+            return msgspec.structs.replace(answer, value=value, read_only=read_only, access_denied_reason=reason)
+    return msgspec.structs.replace(answer, has_access=True, access_denied_reason=None, value=value, read_only=read_only)
+
+
+def _metered(
+    answer: Entitlement, found: _Findings, balance: Balance | None, at: int, requested: Decimal
+) -> Entitlement:
+    """Decide a METERED feature."""
+    full = [part for part in found.parts if part.holding.level is AccessLevel.FULL]
+    parts = full or ([] if found.grants else found.parts)
+    if not parts and not found.grants:
+        return answer
+    meters = balance.meters.get(answer.feature_key, ()) if balance else ()
+    groups = [Group(part.id, part.rows, part.holding) for part in parts]
+    allowance: Allowance = decide_usage(limits_of(groups, found.grants, meters, at), requested)
+    ends = [end for end in (*allowance.turns, answer.valid_until_at) if end is not None]
+    read_only = not full and not found.grants
+    stopped = read_only and requested > 0
+    reason = parts[0].holding.reason if stopped else (None if allowance.passes else _Reason.USAGE_LIMIT_EXCEEDED)
+    return msgspec.structs.replace(
+        answer,
+        has_access=reason is None,
+        access_denied_reason=reason,
+        read_only=read_only,
+        limit_behavior=allowance.behavior,
+        usage=allowance.usage,
+        valid_until_at=min(ends, default=None),
+    )
+
+
+def _rows(holding: Holding, feature_key: str) -> tuple[PlanFeature, ...]:
+    return tuple(row for row in holding.plan.features if row.feature_key == feature_key) if holding.plan else ()
+
+
+def _own(workspace: Workspace) -> Holding:
+    """Return what anchors a workspace that has no plan at all."""
+    return Holding(
+        source_id=workspace.id,
+        plan=None,
+        level=AccessLevel.FULL,
+        started_at=workspace.created_at,
+        anchor_at=workspace.created_at,
+    )
+
+
+def _lasts(expires_at: int | None, at: int) -> bool:
+    return expires_at is None or at < expires_at
+
+
+def _in_force(grant: Grant, at: int) -> bool:
+    return grant.effective_at <= at and _lasts(grant.expires_at, at) and _lasts(grant.revoked_at, at)

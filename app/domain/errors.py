@@ -69,7 +69,7 @@ class NotFoundError(BillingError):
 class ConflictError(BillingError):
     """The record is not as the caller believed.
 
-    Attributes: `current_version` (None where the record does not exist), `allowed_transitions` (statuses, may be empty).
+    Attributes: `current_version` (None where there is no record), `allowed_transitions` (statuses, may be empty).
     """
 
     code = "CONFLICT"

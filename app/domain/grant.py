@@ -21,7 +21,7 @@ class GrantSource(StrEnum):
 class Grant(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Something given on top of the plan: it only ever adds.
 
-    BOOLEAN features need neither `amount` nor `value`; CONFIG features need `value`; METERED ones `amount`, or `unlimited`.
+    BOOLEAN features need neither `amount` nor `value`; CONFIG ones need `value`; METERED ones `amount` or `unlimited`.
     An amount joins every limit that the workspace's plans set for the feature; where no plan has the feature it is a
     limit of its own, counted from `effective_at`. In force in `[effective_at, expires_at)` and until `revoked_at`.
     """

@@ -35,7 +35,7 @@ class ValueType(StrEnum):
 
 
 class LimitBehavior(StrEnum):
-    """What happens beyond the limit: HARD denies, SOFT allows and reports, OVERAGE allows and bills, UNLIMITED has none."""
+    """Beyond the limit HARD denies, SOFT allows and reports, OVERAGE allows and bills; UNLIMITED has none."""
 
     HARD = "HARD"
     SOFT = "SOFT"
@@ -100,7 +100,7 @@ class Feature(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
 
 
 class PlanFeature(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """What a plan says of one feature: a `value` (CONFIG), or a `limit` per `reset_period` (METERED), or just that it is on.
+    """What a plan says of a feature: a `value` (CONFIG), a `limit` per `reset_period` (METERED), or just that it is on.
 
     A METERED feature may stand several times with different reset periods: every one must pass.
     `limit` is None exactly when `limit_behavior` is UNLIMITED, and for features that are not METERED.

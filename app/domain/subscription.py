@@ -57,7 +57,7 @@ RANK: Final[Mapping[SubscriptionStatus, int]] = MappingProxyType(
 
 
 class SubscriptionItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """One priced line. `price_since_at` is when the subscription first had this price: it decides the plan's version."""
+    """One priced line. `price_since_at`, when the subscription first had this price, decides the plan's version."""
 
     id: str
     price_id: str
@@ -72,7 +72,7 @@ class SubscriptionItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, rena
 class Subscription(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Stripe's subscription, normalised from both API shapes; `id` is Stripe's.
 
-    `past_due_at` is the start of the period that was unpaid when it became past due: grace counts from there, fixed once.
+    `past_due_at` is the start of the period that was unpaid when it became past due: grace counts from it, fixed once.
     """
 
     KIND: ClassVar[Kind] = Kind.SUBSCRIPTION

@@ -27,7 +27,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, gc=False):
 
 
 class CacheStatus(msgspec.Struct, frozen=True, gc=False):
-    """What RAM holds. `malformed` names records of the store that could not be read; they keep their last good state."""
+    """What RAM holds. `malformed` names stored records that could not be read; they keep their last good state."""
 
     ready: bool
     records: int

@@ -18,6 +18,14 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel")
     used: Decimal
 
 
+class UsageWindow(msgspec.Struct, frozen=True, gc=False):
+    """A window in which usage of a feature must be counted now."""
+
+    reset_period: ResetPeriod
+    start_at: int
+    end_at: int | None
+
+
 class Balance(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """The usage of one workspace; `id` is the workspace's id."""
 
