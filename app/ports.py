@@ -8,7 +8,7 @@ import msgspec
 from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.entitlement import WorkspaceState
-from app.domain.stripe_event import FetchedObject, StripeEvent, StripeEventStatus
+from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.sync_status import ReconcileResult, StripeBacklog, SyncStatus
 from app.domain.usage import Balance, UsageEvent
@@ -142,6 +142,79 @@ class Inbox(Protocol):
     async def backlog(self) -> StripeBacklog:
         """Return the inbox in numbers."""
         ...
+
+
+class Lease(msgspec.Struct, frozen=True, gc=False):
+    """A dirty object that is ours to work on until the lease ends. Only the holder of `token` may settle it."""
+
+    object: DirtyObject
+    token: str
+
+
+class WorkQueue(Protocol):
+    """The worker's side of the inbox."""
+
+    async def lease(self, *, limit: int, until_at: int) -> list[Lease]:
+        """Take objects that are due and not leased, the longest due first."""
+        ...
+
+    async def renew(self, leases: Collection[Lease], *, until_at: int) -> None:
+        """Hold on to leases that are still ours."""
+        ...
+
+    async def fetch_sequence(self) -> int:
+        """Return the next number of the one counter that orders fetches by their start."""
+        ...
+
+    async def unsettled(self, object_id: str, *, payloads: bool) -> list[StripeEvent]:
+        """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for."""
+        ...
+
+    async def settle(self, lease: Lease, events: Collection[str]) -> None:
+        """Note these events as processed and the object as clean, unless it was marked since it was leased."""
+        ...
+
+    async def park(self, lease: Lease, events: Collection[str], *, parents: Collection[str], reason: str) -> None:
+        """Set the object and these events aside until one of `parents` is released."""
+        ...
+
+    async def postpone(
+        self, lease: Lease, events: Collection[str], *, until_at: int, error: str, counted: bool
+    ) -> None:
+        """Give the object back, to be tried again at `until_at`; a `counted` attempt brings it nearer to its burial."""
+        ...
+
+    async def bury(self, lease: Lease, events: Collection[str], *, error: str) -> None:
+        """Make the object and these events dead letters, unless it was marked since it was leased."""
+        ...
+
+    async def mark(self, type: str, id: str) -> None:
+        """Mark an object dirty again; see `Inbox`."""
+        ...
+
+    async def release(self, parents: Collection[str]) -> int:
+        """Mark every object that is parked under one of these; see `Inbox`."""
+        ...
+
+    async def mark_forgotten(self, *, received_before_at: int) -> int:
+        """Mark the objects of events that were stored and whose object was never marked; return how many."""
+        ...
+
+    def parents(self) -> AsyncIterator[Sequence[str]]:
+        """Yield, in batches, every parent that something is parked under."""
+        ...
+
+
+class WebhookVerifier(Protocol):
+    """Who tells whether a webhook is the payment processor's."""
+
+    def verify(self, payload: bytes, header: str | None) -> None:
+        """Raise `SignatureError` unless the raw body was signed with one of our secrets, just now."""
+        ...
+
+
+class SignatureError(Exception):
+    """A webhook that the payment processor did not sign, or not just now."""
 
 
 class PaymentProcessor(Protocol):

@@ -1,0 +1,212 @@
+"""Stripe's API and webhook signatures, with the SDK as transport: raw JSON goes out."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import httpx
+import orjson
+import stripe
+from aiolimiter import AsyncLimiter
+
+from app.domain.stripe_event import FetchedObject
+from app.ports import Clock, ProcessorRefusedError, ProcessorUnavailableError, SignatureError
+
+TOLERANCE_S: Final = 300
+"""How far a signature's time may be from ours, either way."""
+
+_PATHS: Final[Mapping[str, str]] = {
+    "customer": "/v1/customers",
+    "product": "/v1/products",
+    "price": "/v1/prices",
+    "subscription": "/v1/subscriptions",
+}
+_ITEMS: Final = "/v1/subscription_items"
+_PAGE: Final = 100
+_MAX_PAGES: Final = 50
+_MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+_MESSAGE_LENGTH: Final = 300
+_RETRIABLE: Final = frozenset({408, 409, 425, 429})
+
+
+class StripeProcessor:
+    """Reads objects from Stripe's API within our own rate: in all, and per endpoint. Never retries: the worker does."""
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        api_base: str = stripe.DEFAULT_API_BASE,
+        timeout_s: float = 15,
+        rate_per_s: float = 40,
+        endpoint_rate_per_s: float = 10,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._transport = _BoundedTransport(timeout_s)
+        self._client = stripe.StripeClient(
+            api_key,
+            http_client=self._transport,
+            max_network_retries=0,
+            base_addresses={"api": api_base, "files": api_base, "meter_events": api_base},
+        )
+        self._rate = AsyncLimiter(max(1, rate_per_s), max(1, 1 / rate_per_s))
+        self._endpoint_rates = {
+            path: AsyncLimiter(max(1, endpoint_rate_per_s), max(1, 1 / endpoint_rate_per_s))
+            for path in (*_PATHS.values(), _ITEMS)
+        }
+
+    async def retrieve(self, type: str, id: str) -> FetchedObject:
+        """Fetch one object; a subscription with every page of its items."""
+        if type not in _PATHS:
+            raise ProcessorRefusedError(f"objects of type {type!r} are not fetched")
+        try:
+            answer = await self._get(_PATHS[type], id)
+        except _GoneError:
+            return FetchedObject(id=id, type=type, raw="", api_version=None, gone=True)
+        found = _object(answer.data)
+        if found.get("id") != id:
+            raise ProcessorUnavailableError(f"asked for {id}, Stripe answered with something else")
+        gone = found.get("deleted") is True
+        raw = await self._with_all_items(found, answer.body) if type == "subscription" and not gone else answer.body
+        return FetchedObject(id=id, type=type, raw=raw, api_version=answer.headers.get("stripe-version"), gone=gone)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close_async()
+
+    async def _with_all_items(self, found: dict[str, Any], body: str) -> str:
+        listing = _object(found.get("items"))
+        if not listing.get("has_more"):
+            return body
+        items = _array(listing.get("data"))
+        for _ in range(_MAX_PAGES):
+            if not items:
+                break
+            last = _object(items[-1]).get("id")
+            answer = await self._get(_ITEMS, subscription=found["id"], limit=_PAGE, starting_after=last)
+            page = _object(answer.data)
+            items += _array(page.get("data"))
+            if not page.get("has_more"):
+                merged = {**found, "items": {**listing, "data": items, "has_more": False}}
+                return orjson.dumps(merged).decode()
+        raise ProcessorUnavailableError(f"the items of {found['id']} do not end after {_MAX_PAGES} pages")
+
+    async def _get(self, path: str, id: str | None = None, **params: str | int | None) -> stripe.StripeResponse:
+        await self._endpoint_rates[path].acquire()
+        await self._rate.acquire()
+        url = path if id is None else f"{path}/{quote(id, safe='')}"
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._client.raw_request_async("get", url, **params)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its parameters untyped
+        except TimeoutError as error:
+            raise ProcessorUnavailableError(f"Stripe did not answer within {self._timeout_s} s") from error
+        except stripe.StripeError as error:
+            raise _translate(error) from None  # its arguments hold the whole body
+
+
+class StripeSignatures:
+    """Tells whether a webhook's raw body was signed with one of our secrets, just now."""
+
+    def __init__(self, secrets: Sequence[str], clock: Clock) -> None:
+        self._secrets = tuple(secrets)
+        self._clock = clock
+
+    def verify(self, payload: bytes, header: str | None) -> None:
+        """Raise `SignatureError` unless one secret made the signature, not more than 300 s before or after now."""
+        if header is None or not header.isascii():
+            raise SignatureError("the Stripe-Signature header is missing or malformed")
+        if not any(_is_signed(payload, header, secret) for secret in self._secrets):
+            raise SignatureError("the signature matches no webhook secret")
+        # The SDK lets times of the future pass, and asks the system's clock.
+        if abs(self._clock.now_at() / 1000 - _signed_at_s(header)) > TOLERANCE_S:
+            raise SignatureError(f"the signature's time is more than {TOLERANCE_S} s from ours")
+
+
+class _GoneError(Exception):
+    """Stripe knows no such object."""
+
+
+class _TooLargeError(Exception):
+    """The answer is longer than any object of Stripe's."""
+
+
+class _BoundedTransport(stripe.HTTPClient):
+    """The SDK's transport over httpx, which stops reading an answer that is too large."""
+
+    name = "httpx"
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] - the SDK leaves a parameter untyped
+        self._httpx = httpx.AsyncClient(timeout=timeout_s)
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Send one request and return body, status and headers."""
+        try:
+            request = self._httpx.stream(method.upper(), url, headers=dict(headers), content=post_data)
+            async with request as answer:
+                return await _read_bounded(answer), answer.status_code, answer.headers
+        except (httpx.HTTPError, httpx.InvalidURL, _TooLargeError) as error:
+            raise stripe.APIConnectionError(f"{type(error).__name__}: {error}") from error
+
+    async def sleep_async(self, secs: float) -> None:
+        """Wait; only used where the SDK retries."""
+        await asyncio.sleep(secs)
+
+    async def close_async(self) -> None:
+        """Close the connections."""
+        await self._httpx.aclose()
+
+
+async def _read_bounded(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_ANSWER_BYTES:
+            raise _TooLargeError(f"more than {_MAX_ANSWER_BYTES} bytes")
+    return bytes(body)
+
+
+def _translate(error: stripe.StripeError) -> Exception:
+    status = error.http_status
+    message = f"{type(error).__name__} {status or ''}: {error.user_message or ''}"[:_MESSAGE_LENGTH]
+    if isinstance(error, stripe.InvalidRequestError) and error.code == "resource_missing":
+        # "a similar object exists in live mode": our key is for the other mode, the object is not gone
+        return ProcessorRefusedError(message) if "similar object exists" in message else _GoneError(message)
+    refused = status is not None and status not in _RETRIABLE and 400 <= status < 500  # noqa: PLR2004 - HTTP's words
+    # What is no answer of Stripe's (a proxy's page, JSON without an error) is not believed, whatever its status.
+    spoken = not isinstance(error, stripe.APIError | stripe.APIConnectionError | stripe.RateLimitError)
+    if refused and spoken:
+        return ProcessorRefusedError(message)
+    return ProcessorUnavailableError(message, retry_after_s=_retry_after_s(error))
+
+
+def _retry_after_s(error: stripe.StripeError) -> float | None:
+    text = (error.headers or {}).get("retry-after", "")
+    return float(text) if text.isdigit() and text.isascii() else None
+
+
+def _is_signed(payload: bytes, header: str, secret: str) -> bool:
+    try:
+        return stripe.WebhookSignature.verify_header(payload, header, secret)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves a parameter untyped
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        return False
+
+
+def _signed_at_s(header: str) -> int:
+    parts = (part.split("=", 2) for part in header.split(","))
+    return int(next(part[1] for part in parts if part[0] == "t"))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProcessorUnavailableError("Stripe's answer is not the JSON object that was expected")
+    return cast("dict[str, Any]", value)
+
+
+def _array(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ProcessorUnavailableError("Stripe's answer lacks the list that was expected")
+    return list(cast("list[Any]", value))

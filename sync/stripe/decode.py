@@ -1,0 +1,201 @@
+"""Stripe's JSON, of either API shape, to our records: pure, and on any input raises nothing but DecodeError."""
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import orjson
+
+from app.domain.subscription import Subscription, SubscriptionItem, SubscriptionStatus
+
+NORM_VERSION = 1
+"""Raised when this module reads more out of the same JSON, so that mirrors of before can be told."""
+
+_MAX_SECONDS = 253_402_300_799  # the last second of year 9999: dates end there
+_PAST_DUE = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+
+_Seconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
+_Quantity = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x20]+$")]
+_T = TypeVar("_T")
+
+
+class DecodeError(Exception):
+    """The object is not what we know of Stripe; the message names the place."""
+
+
+class CustomerFacts(msgspec.Struct, frozen=True, gc=False):
+    """What we use of a customer. `workspace_ref` is our id or the external id of a workspace."""
+
+    id: str
+    workspace_ref: str | None
+
+
+class _Ref(msgspec.Struct, gc=False):
+    id: _Id
+
+
+class _Price(msgspec.Struct, gc=False):
+    id: _Id
+    lookup_key: str | None = None
+    product: _Id | _Ref | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    id: _Id
+    price: _Id | _Price
+    created: _Seconds | None = None
+    current_period_start: _Seconds | None = None
+    current_period_end: _Seconds | None = None
+    quantity: _Quantity | None = None
+
+
+class _Items(msgspec.Struct, gc=False):
+    data: list[_Item]
+
+
+class _Subscription(msgspec.Struct, gc=False):
+    id: _Id
+    customer: _Id | _Ref
+    status: str
+    created: _Seconds
+    items: _Items
+    start_date: _Seconds | None = None
+    billing_cycle_anchor: _Seconds | None = None
+    current_period_start: _Seconds | None = None
+    current_period_end: _Seconds | None = None
+    trial_start: _Seconds | None = None
+    trial_end: _Seconds | None = None
+    cancel_at: _Seconds | None = None
+    cancel_at_period_end: bool = False
+    canceled_at: _Seconds | None = None
+    ended_at: _Seconds | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Customer(msgspec.Struct, gc=False):
+    id: _Id
+    metadata: dict[str, str] | None = None
+
+
+def decode_customer(raw: str) -> CustomerFacts:
+    """Read a customer."""
+    customer = _read(raw, _Customer)
+    return CustomerFacts(id=customer.id, workspace_ref=workspace_ref(_clean(customer.metadata)))
+
+
+def decode_lookup_key(raw: str) -> str | None:
+    """Read the lookup key of a price."""
+    return _read(raw, _Price).lookup_key
+
+
+def decode_product_id(raw: str) -> str:
+    """Read the id of a product; everything else of it is only mirrored."""
+    return _read(raw, _Ref).id
+
+
+def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provisional: bool) -> Subscription:
+    """Read a subscription into a record that continues `stored`; a new one has no workspace yet.
+
+    `at` is when Stripe said so: of a price that replaced another it becomes the start.
+    """
+    sub = _read(raw, _Subscription)
+    status = _status(sub.status)
+    before = {item.id: item for item in stored.items} if stored else {}
+    items = tuple(_item(item, sub, before.get(item.id), at) for item in sub.items.data)
+    started = sub.created if sub.start_date is None else sub.start_date
+    record = Subscription(
+        id=sub.id,
+        workspace_id=stored.workspace_id if stored else "",
+        stripe_customer_id=_id(sub.customer),
+        status=status,
+        started_at=started * 1000,
+        billing_anchor_at=(started if sub.billing_cycle_anchor is None else sub.billing_cycle_anchor) * 1000,
+        items=items,
+        trial_start_at=_ms(sub.trial_start),
+        trial_end_at=_ms(sub.trial_end),
+        cancel_at_period_end=sub.cancel_at_period_end,
+        cancel_at=_ms(sub.cancel_at),
+        canceled_at=_ms(sub.canceled_at),
+        ended_at=_ms(sub.ended_at),
+        metadata=_clean(sub.metadata),
+        provisional=provisional,
+    )
+    record = msgspec.structs.replace(record, past_due_at=_past_due_at(record, stored))
+    return record if stored is None else _continue(record, stored)
+
+
+def workspace_ref(metadata: dict[str, str]) -> str | None:
+    """Return the workspace that Stripe metadata names, by our id or by the external id."""
+    return metadata.get("workspace_id", "").strip() or None
+
+
+def _read(raw: str, type: type[_T]) -> _T:
+    try:
+        return msgspec.convert(orjson.loads(raw), type)
+    except (ValueError, UnicodeEncodeError, RecursionError) as error:
+        raise DecodeError(f"not a Stripe object as we know it: {error}") from error
+
+
+def _status(word: str) -> SubscriptionStatus:
+    try:
+        return SubscriptionStatus(word)
+    except ValueError as error:
+        raise DecodeError(f"unknown subscription status {word[:40]!r}; the last known state stays") from error
+
+
+def _item(item: _Item, sub: _Subscription, before: SubscriptionItem | None, at: int) -> SubscriptionItem:
+    start = sub.current_period_start if item.current_period_start is None else item.current_period_start
+    end = sub.current_period_end if item.current_period_end is None else item.current_period_end
+    if start is None or end is None:
+        raise DecodeError(f"item {item.id} has no period, neither has the subscription")
+    price = item.price if isinstance(item.price, _Price) else _Price(id=item.price)
+    return SubscriptionItem(
+        id=item.id,
+        price_id=price.id,
+        price_since_at=_price_since_at(price.id, sub.created if item.created is None else item.created, before, at),
+        current_period_start_at=start * 1000,
+        current_period_end_at=end * 1000,
+        lookup_key=price.lookup_key,
+        product_id=_id(price.product) if price.product else None,
+        quantity=1 if item.quantity is None else item.quantity,
+    )
+
+
+def _price_since_at(price_id: str, created: int, before: SubscriptionItem | None, at: int) -> int:
+    # Stripe tells whole seconds: to the last millisecond of its first second, so that a plan published
+    # earlier in that second counts as published before.
+    first_at = created * 1000 + 999
+    if before is None:
+        return first_at
+    return before.price_since_at if before.price_id == price_id else max(first_at, at)
+
+
+def _past_due_at(record: Subscription, stored: Subscription | None) -> int | None:
+    if record.status not in _PAST_DUE:
+        return None
+    if stored and stored.status in _PAST_DUE and stored.past_due_at is not None:
+        return stored.past_due_at
+    return record.current_period_start_at
+
+
+def _continue(record: Subscription, stored: Subscription) -> Subscription:
+    return msgspec.structs.replace(
+        record,
+        version=stored.version,
+        incarnation=stored.incarnation,
+        created_at=stored.created_at,
+        updated_at=stored.updated_at,
+    )
+
+
+def _clean(metadata: dict[str, str] | None) -> dict[str, str]:
+    # NUL cannot stand in a key of a document
+    return {key.replace("\0", "\ufffd"): value.replace("\0", "\ufffd") for key, value in (metadata or {}).items()}
+
+
+def _id(ref: Any) -> str:
+    return ref.id if isinstance(ref, _Ref) else ref
+
+
+def _ms(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000
