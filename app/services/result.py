@@ -1,0 +1,64 @@
+"""What a use case answers, and how it decides again where RAM lagged behind another replica."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from app.domain.api_key import Principal
+from app.domain.change import Record
+from app.domain.errors import ConflictError
+from app.runtime import Runtime
+from app.services.idempotency import Once, once
+
+R = TypeVar("R", bound=Record)
+
+_CONFLICTS_MAX: Final = 3
+
+
+class Written(msgspec.Struct, Generic[R], frozen=True):
+    """The record as it now stands; `replayed` where the same idempotency key wrote it before."""
+
+    record: R
+    replayed: bool
+
+
+class Keyed(Protocol):
+    """An input that changes state."""
+
+    @property
+    def idempotency_key(self) -> str: ...
+
+
+Decide = Callable[[int], Awaitable[Sequence[Record]]]
+"""Load, decide, and return what is to be written, which may be nothing.
+
+Given the number of conflicts so far: after the first one, RAM is not to be trusted and the store must be read.
+"""
+
+
+async def settle(rt: Runtime, principal: Principal, operation: str, input: Keyed, decide: Decide) -> Once:
+    """Decide and commit once per idempotency key.
+
+    RAM may lag behind another replica's write, so what conflicts is decided again on what the store holds;
+    a conflict that stands there too is the caller's.
+    """
+    for conflicts in range(_CONFLICTS_MAX):
+        with suppress(ConflictError):
+            return await once(rt, principal, operation, input.idempotency_key, input, partial(decide, conflicts))
+    return await once(rt, principal, operation, input.idempotency_key, input, partial(decide, _CONFLICTS_MAX))
+
+
+def written(done: Once, type: type[R]) -> Written[R]:
+    """Translate what was written once."""
+    record = done.records[0]
+    if not isinstance(record, type):
+        raise TypeError(f"wrote {record!r}, not a {type.__name__}")
+    return Written(record, done.replayed)
+
+
+async def written_or_current(done: Once, type: type[R], load: Callable[[], Awaitable[R]]) -> Written[R]:
+    """Translate what was written once; where nothing had to be, the record as it is."""
+    return written(done, type) if done.records else Written(await load(), done.replayed)

@@ -1,0 +1,153 @@
+"""A runtime over a real database, with fakes where another service stands."""
+
+from collections.abc import AsyncIterator, Awaitable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.services.lookup import Lookup
+from support.clock import FrozenClock, SequentialIds
+
+from app.cache.cache import BillingCache
+from app.cache.feed import Feed
+from app.domain.api_key import Principal, Scope
+from app.domain.entitlement import WorkspaceState
+from app.domain.stripe_event import StripeEvent, StripeEventStatus
+from app.domain.sync_status import (
+    CacheStatus,
+    ReconcileResult,
+    ReconcileStatus,
+    StripeBacklog,
+    StripeSyncMode,
+    StripeSyncStatus,
+    SyncStatus,
+)
+from app.ports import Page
+from app.runtime import Runtime
+from app.store.mongo import Mongo
+from app.store.records import MongoStore
+from app.telemetry import Metrics
+
+ADMIN = Principal(id="key_admin", scopes=frozenset({Scope.ADMIN}))
+
+
+class FakeSync:
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.woken = 0
+        self.resynced: list[tuple[str | None, bool]] = []
+        self.ready = True
+
+    async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
+        self.resynced.append((workspace_id, dry_run))
+        return ReconcileResult(compared=0, repaired=0, dropped=0, dry_run=dry_run)
+
+    async def status(self) -> SyncStatus:
+        return SyncStatus(
+            cache=CacheStatus(ready=self.ready, records=0, workspaces=0, last_applied_at=None),
+            workers=(),
+            reconcile=ReconcileStatus(running=False, last_run_at=None, last_result=None),
+            stripe=StripeSyncStatus(
+                mode=StripeSyncMode.OFF,
+                backlog=StripeBacklog(pending=0, parked=0, dead=0, last_event_at=None),
+                unmapped_prices=(),
+            ),
+        )
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def is_ready(self) -> bool:
+        return self.ready
+
+
+class FakeInbox:
+    """Events in a dict; remembers what was marked and released."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, StripeEvent] = {}
+        self.marked: list[tuple[str, str]] = []
+        self.released: list[str] = []
+
+    async def accept(self, event: StripeEvent) -> bool:
+        is_new = event.id not in self.events
+        self.events.setdefault(event.id, event)
+        return is_new
+
+    async def mark(self, type: str, id: str) -> None:
+        self.marked.append((type, id))
+
+    async def release(self, parents: Collection[str]) -> int:
+        self.released.extend(parents)
+        return 0
+
+    async def event(self, id: str) -> StripeEvent | None:
+        return self.events.get(id)
+
+    async def events_page(
+        self, *, status: StripeEventStatus | None, after: str | None, first: int
+    ) -> Page[StripeEvent]:
+        newest = sorted(self.events.values(), key=lambda event: event.received_at, reverse=True)
+        matching = [event for event in newest if status is None or event.status is status]
+        start = next((i + 1 for i, event in enumerate(matching) if event.id == after), 0)
+        return Page(tuple(matching[start : start + first]), has_next=len(matching) > start + first)
+
+    async def backlog(self) -> StripeBacklog:
+        return StripeBacklog(pending=0, parked=0, dead=0, last_event_at=None)
+
+
+@dataclass(frozen=True)
+class Fakes:
+    """The runtime's collaborators, by their own types."""
+
+    clock: FrozenClock
+    ids: SequentialIds
+    inbox: FakeInbox
+    sync: FakeSync
+
+
+def fakes_of(rt: Runtime) -> Fakes:
+    """Give the fakes of a runtime that `running` made."""
+    clock, ids, inbox, sync = rt.clock, rt.ids, rt.inbox, rt.sync
+    assert isinstance(clock, FrozenClock)
+    assert isinstance(ids, SequentialIds)
+    assert isinstance(inbox, FakeInbox)
+    assert isinstance(sync, FakeSync)
+    return Fakes(clock, ids, inbox, sync)
+
+
+@asynccontextmanager
+async def running(
+    uri: str,
+    database: str,
+    *,
+    default_plan_key: str | None = None,
+    clock: FrozenClock | None = None,
+    ids: SequentialIds | None = None,
+) -> AsyncIterator[Runtime]:
+    """Give a runtime with real store, cache and lookup. No change stream runs: a second one lags, as a replica may."""
+    mongo = Mongo(uri, database)
+    await mongo.open()
+    clock = clock or FrozenClock()
+    store = MongoStore(mongo)
+    cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=default_plan_key)
+    cache.mark_ready()
+    try:
+        yield Runtime(
+            clock=clock,
+            ids=ids or SequentialIds(),
+            store=store,
+            cache=cache,
+            inbox=FakeInbox(),
+            lookup=Lookup(store, cache, clock),
+            sync=FakeSync(),
+            metrics=Metrics(),
+        )
+    finally:
+        await mongo.close()
+
+
+async def state_of(rt: Runtime, ref: str) -> WorkspaceState | None:
+    """Look a workspace up, whether RAM has it or not."""
+    found = rt.lookup.state(ref)
+    return await found if isinstance(found, Awaitable) else found
