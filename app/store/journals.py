@@ -1,0 +1,124 @@
+"""The collections beside the records: usage events, audit, idempotency results, Stripe events; what expires."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from beanie import DecimalAnnotation
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from app.domain.audit import ActorKind
+from app.domain.change import Kind
+from app.domain.stripe_event import StripeEventStatus
+from app.store.documents import Part, StoredDocument, Text
+
+RETENTION_INDEX: Final = "retention"
+"""The name of the index by which the server deletes what is old; `Mongo.open` sets its seconds."""
+
+
+def expiring(field: str) -> IndexModel:
+    """Return an index by which documents are deleted some time after `field`; `Mongo.open` says how long."""
+    return IndexModel(field, name=RETENTION_INDEX, expireAfterSeconds=0)
+
+
+class UsageEventDocument(StoredDocument):
+    workspace_id: Text
+    feature_key: Text
+    amount: DecimalAnnotation
+    recorded_at: datetime
+    principal: Text
+    input_digest: Text
+
+    class Settings:
+        name = "usage_events"
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            IndexModel([("workspaceId", ASCENDING), ("featureKey", ASCENDING), ("recordedAt", ASCENDING)]),
+        )
+
+
+class ActorPart(Part):
+    kind: ActorKind
+    id: Text
+
+
+class AuditDocument(StoredDocument):
+    recorded_at: datetime
+    actor: ActorPart
+    operation: Text
+    kind: Kind
+    record_id: Text
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+    class Settings:
+        name = "audit"
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            IndexModel([("recordId", ASCENDING), ("recordedAt", ASCENDING)]),
+            expiring("recordedAt"),
+        )
+
+
+class ResultDocument(StoredDocument):
+    """What an idempotent operation answered."""
+
+    input_digest: Text
+    created_at: datetime
+    records: list[dict[str, Any]]
+
+    class Settings:
+        name = "idempotency"
+        indexes: ClassVar[Sequence[IndexModel]] = (expiring("createdAt"),)
+
+
+class StripeEventDocument(StoredDocument):
+    type: Text
+    occurred_at: datetime
+    received_at: datetime
+    payload: Text
+    status: StripeEventStatus
+    livemode: bool
+    api_version: Text | None
+    object_type: Text | None
+    object_id: Text | None
+    attempts: int
+    reason: Text | None
+    processed_at: datetime | None
+
+    class Settings:
+        name = "stripe_events"
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            expiring("processedAt"),  # null for what still waits, is parked or dead: that never expires
+            IndexModel([("receivedAt", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("status", ASCENDING), ("receivedAt", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("objectId", ASCENDING), ("status", ASCENDING), ("occurredAt", ASCENDING)]),
+        )
+
+
+class StripeDirtyDocument(StoredDocument):
+    """An object of which something is to be learned; `app.store.inbox` says how its fields move."""
+
+    type: Text
+    sequence: int
+    attempts: int
+    last_error: Text | None = None
+    state: Text
+    due_at: datetime
+    lease_token: Text | None = None
+    parked_under: list[Text]
+
+    class Settings:
+        name = "stripe_dirty"
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            IndexModel([("state", ASCENDING), ("dueAt", ASCENDING)]),
+            IndexModel("leaseToken", partialFilterExpression={"leaseToken": {"$type": "string"}}),
+            IndexModel("parkedUnder"),
+        )
+
+
+JOURNAL_DOCUMENTS: Final[tuple[type[StoredDocument], ...]] = (
+    UsageEventDocument,
+    AuditDocument,
+    ResultDocument,
+    StripeEventDocument,
+    StripeDirtyDocument,
+)

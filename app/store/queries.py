@@ -1,0 +1,75 @@
+"""Listings and counts, as filters built from the document classes."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from beanie.operators import In
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.asynchronous.database import AsyncDatabase
+
+from app.domain.api_key import Scope
+from app.domain.change import Kind
+from app.domain.subscription import SubscriptionStatus
+from app.store.documents import (
+    RECORD_DOCUMENTS,
+    ApiKeyDocument,
+    RecordDocument,
+    SubscriptionDocument,
+    WorkspaceDocument,
+)
+
+Raw = dict[str, Any]
+Criterion = Mapping[str, Any] | bool
+_BY_ID: Final = [("_id", 1)]
+
+
+def workspaces(db: AsyncDatabase[Raw], *, after: str | None, limit: int) -> AsyncCursor[Raw]:
+    """Find workspaces by ascending id, archived ones too."""
+    return _page(db, WorkspaceDocument, [], after, limit)
+
+
+def subscriptions(
+    db: AsyncDatabase[Raw],
+    *,
+    workspace_id: str | None,
+    statuses: Collection[SubscriptionStatus],
+    after: str | None,
+    limit: int,
+) -> AsyncCursor[Raw]:
+    """Find subscriptions by ascending id; empty `statuses` means every status."""
+    criteria: list[Criterion] = []
+    if workspace_id is not None:
+        criteria.append(SubscriptionDocument.workspace_id == workspace_id)
+    if statuses:
+        criteria.append(In(SubscriptionDocument.status, [status.value for status in statuses]))
+    return _page(db, SubscriptionDocument, criteria, after, limit)
+
+
+async def count(db: AsyncDatabase[Raw], kind: Kind, equals: Mapping[str, str | tuple[str, ...]]) -> int:
+    """Count what is not soft-deleted and whose fields equal the values, or are among a tuple."""
+    document = RECORD_DOCUMENTS[kind]
+    criteria = [_equals(getattr(document, name), value) for name, value in equals.items()]
+    return await db[kind.value].count_documents(_filter(document, criteria))
+
+
+async def has_admin_key(db: AsyncDatabase[Raw]) -> bool:
+    """Tell whether a key with the scope ADMIN was made and not revoked."""
+    criteria: list[Criterion] = [In(ApiKeyDocument.scopes, [Scope.ADMIN.value]), ApiKeyDocument.revoked_at == None]  # noqa: E711 - an expression of a query
+    return await db[Kind.API_KEY.value].find_one(_filter(ApiKeyDocument, criteria), {"_id": 1}) is not None
+
+
+def _equals(field: Any, value: str | tuple[str, ...]) -> Criterion:
+    return In(field, list(value)) if isinstance(value, tuple) else field == value
+
+
+def _page(
+    db: AsyncDatabase[Raw], document: type[RecordDocument], criteria: list[Criterion], after: str | None, limit: int
+) -> AsyncCursor[Raw]:
+    if after is not None:
+        criteria = [*criteria, document.id > after]
+    return db[document.get_collection_name()].find(_filter(document, criteria), sort=_BY_ID, limit=limit)
+
+
+def _filter(document: type[RecordDocument], criteria: list[Criterion]) -> Raw:
+    """Our own client runs the filter: a document class is bound to the database that was opened last."""
+    return document.find(document.deleted_at == None, *criteria).get_filter_query()  # noqa: E711 - as above

@@ -1,0 +1,194 @@
+"""Records in MongoDB: reads as a majority has them, compare-and-set writes in one transaction."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any, Final, TypeVar, cast
+
+import bson
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.cursor import AsyncCursor
+from pymongo.errors import BulkWriteError
+
+from app.domain.audit import AuditEntry
+from app.domain.change import Kind, Record, Tombstone
+from app.domain.errors import ConflictError
+from app.domain.subscription import Subscription, SubscriptionStatus
+from app.domain.usage import Balance, UsageEvent
+from app.domain.workspace import Workspace
+from app.ports import Page, ResultExistsError, StoredResult
+from app.store import queries
+from app.store.journals import AuditDocument, ResultDocument, UsageEventDocument
+from app.store.mapping import (
+    MappingError,
+    from_document,
+    from_fields,
+    live_or_tombstone,
+    result_from_document,
+    to_document,
+)
+from app.store.mongo import Mongo, TakenError
+from app.store.writes import KindWrite, by_kind, checked, conflict, word
+
+Raw = dict[str, Any]
+R = TypeVar("R", bound=Record)
+Read = TypeVar("Read")
+
+_BATCH: Final = 1000
+_OWNED: Final = (Kind.SUBSCRIPTION, Kind.GRANT, Kind.OVERRIDE)
+_LIFE: Final = {"version": 1, "incarnation": 1}
+_DUPLICATE_KEY: Final = 11000
+
+
+class MongoStore:
+    """`ports.RecordStore` on MongoDB.
+
+    A document that cannot be read is told to `on_malformed` and then left out: absent from an answer may thus also mean
+    malformed, and whoever drops records that are gone must ask which ids were told.
+    """
+
+    def __init__(self, mongo: Mongo, *, on_malformed: Callable[[MappingError], None]) -> None:
+        self._mongo = mongo
+        self._db = mongo.db
+        self._on_malformed = on_malformed
+
+    async def read(self, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
+        wanted = list(ids)
+        records: dict[str, Record] = {}
+        for start in range(0, len(wanted), _BATCH):
+            with self._mongo.deadline():
+                raws = await self._db[kind.value].find({"_id": {"$in": wanted[start : start + _BATCH]}}).to_list()
+            records.update((record.id, record) for record in self._mapped(kind, raws, from_document))
+        return records
+
+    async def read_workspace(self, ref: str) -> list[Record]:
+        async def body(session: AsyncClientSession) -> list[tuple[Kind, list[Raw]]]:
+            either = {"$or": [{"_id": ref}, {"externalId": ref}]}
+            found = await self._db[Kind.WORKSPACE.value].find(either, session=session).to_list()
+            if not found:
+                return []
+            workspace = next((raw for raw in found if raw["_id"] == ref), found[0])
+            id = workspace["_id"]  # noqa: A001 - the word
+            owned = [
+                (kind, await self._db[kind.value].find({"workspaceId": id}, session=session).to_list())
+                for kind in _OWNED
+            ]
+            balance = await self._db[Kind.BALANCE.value].find({"_id": id}, session=session).to_list()
+            return [(Kind.WORKSPACE, [workspace]), *owned, (Kind.BALANCE, balance)]
+
+        # In a transaction, so that the answer is of one instant.
+        found = await self._mongo.transaction(body)
+        return [record for kind, raws in found for record in self._mapped(kind, raws, from_document)]
+
+    async def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:
+        collection = self._db[kind.value]
+        cursor = collection.find_raw_batches(batch_size=_BATCH)
+        try:
+            while True:
+                with self._mongo.deadline():
+                    batch = cast("bytes | None", await anext(cursor, None))  # typed as a cursor of documents
+                if batch is None:
+                    return
+                raws = bson.decode_all(batch, collection.codec_options)  # pyright: ignore[reportUnknownMemberType] - of `array`
+                yield self._mapped(kind, raws, live_or_tombstone)
+        finally:
+            with self._mongo.deadline():
+                await cursor.close()
+
+    async def write(self, records: Sequence[Record], audit: Sequence[AuditEntry], result: StoredResult | None) -> None:
+        writes = by_kind(records)
+        entries = [checked(AuditDocument, to_document(entry)) for entry in audit]
+        stored_result = checked(ResultDocument, to_document(result)) if result else None
+
+        async def body(session: AsyncClientSession) -> None:
+            # The result goes first: of two twins the later must learn that it is one, not that the record has changed.
+            if stored_result:
+                await self._insert_once("idempotency", [stored_result], session)
+            for write in writes:
+                await self._write_kind(write, session)
+            if entries:
+                await self._db["audit"].insert_many(entries, session=session)
+
+        await self._transact(body)
+
+    async def result(self, id: str) -> StoredResult | None:
+        with self._mongo.deadline():
+            raw = await self._db["idempotency"].find_one({"_id": id})
+        return result_from_document(raw) if raw else None
+
+    async def write_usage(self, balance: Balance, events: Sequence[UsageEvent]) -> None:
+        writes = by_kind([balance])
+        appended = [checked(UsageEventDocument, to_document(event)) for event in events]
+
+        async def body(session: AsyncClientSession) -> None:
+            if appended:
+                await self._insert_once("usage_events", appended, session)
+            await self._write_kind(writes[0], session)
+
+        await self._transact(body)
+
+    async def usage_event(self, id: str) -> UsageEvent | None:
+        with self._mongo.deadline():
+            raw = await self._db["usage_events"].find_one({"_id": id})
+        return from_fields(UsageEvent, raw) if raw else None
+
+    async def workspaces_page(self, *, after: str | None, first: int) -> Page[Workspace]:
+        return await self._page(Workspace, queries.workspaces(self._db, after=after, limit=first + 1), first)
+
+    async def subscriptions_page(
+        self, *, workspace_id: str | None, statuses: Collection[SubscriptionStatus], after: str | None, first: int
+    ) -> Page[Subscription]:
+        cursor = queries.subscriptions(
+            self._db, workspace_id=workspace_id, statuses=statuses, after=after, limit=first + 1
+        )
+        return await self._page(Subscription, cursor, first)
+
+    async def count(self, kind: Kind, **equals: str | tuple[str, ...]) -> int:
+        with self._mongo.deadline():
+            return await queries.count(self._db, kind, equals)
+
+    async def has_admin_key(self) -> bool:
+        with self._mongo.deadline():
+            return await queries.has_admin_key(self._db)
+
+    async def _page(self, type: type[R], cursor: AsyncCursor[Raw], first: int) -> Page[R]:
+        with self._mongo.deadline():
+            raws = await cursor.to_list()
+        items = [record for record in self._mapped(type.KIND, raws[:first], from_document) if isinstance(record, type)]
+        return Page(tuple(items), len(raws) > first)
+
+    def _mapped(self, kind: Kind, raws: Iterable[Raw], read: Callable[[Kind, Raw], Read]) -> list[Read]:
+        readable: list[Read] = []
+        for raw in raws:
+            try:
+                readable.append(read(kind, raw))
+            except MappingError as error:
+                self._on_malformed(error)
+        return readable
+
+    async def _insert_once(self, collection: str, documents: list[Raw], session: AsyncClientSession) -> None:
+        try:
+            await self._db[collection].insert_many(documents, session=session)
+        except BulkWriteError as error:
+            if all(fault.get("code") == _DUPLICATE_KEY for fault in error.details.get("writeErrors", ())):
+                raise ResultExistsError from error
+            raise
+
+    async def _write_kind(self, write: KindWrite, session: AsyncClientSession) -> None:
+        collection = self._db[write.kind.value]
+        outcome = await collection.bulk_write(write.operations, session=session)
+        if outcome.matched_count == len(write.replaced):
+            return
+        ids = [record.id for record in write.replaced]
+        found = await collection.find({"_id": {"$in": ids}}, _LIFE, session=session).to_list()
+        raise conflict(write.replaced, {raw["_id"]: raw for raw in found})
+
+    async def _transact(self, body: Callable[[AsyncClientSession], Awaitable[None]]) -> None:
+        try:
+            await self._mongo.transaction(body)
+        except TakenError as error:
+            if "_id" not in error.key:
+                raise
+            with self._mongo.deadline():
+                found = await self._db[error.collection].find_one(error.key, _LIFE)
+            version = int(found.get("version") or 1) if found else None
+            message = f"{word(error.collection)} {error.key['_id']!r} exists already"
+            raise ConflictError(message, current_version=version) from error
