@@ -92,12 +92,12 @@ class BillingCache:
             return Outcome.UNCHANGED
         incoming = table.complete(record)
         held = table.held(incoming.id)
-        verdict = judge(held, incoming, source, authoritative=authoritative, superseded=table.is_superseded(incoming))
+        verdict = judge(held, incoming, source, authoritative=authoritative, is_over=table.is_over(incoming))
         self.counters[kind, source, verdict.outcome] += 1
         if self._malformed:
             self._malformed.pop((kind, incoming.id), None)
         if verdict.stored:
-            table.put(incoming)
+            table.put(incoming, ended=isinstance(record, Tombstone) and record.incarnation is None)
             self._follow(kind, held, incoming)
         return verdict.outcome
 

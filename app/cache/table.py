@@ -9,7 +9,7 @@ from app.domain.change import Kind, Outcome, Record, Source, Tombstone
 
 R = TypeVar("R", bound=Record)
 
-_REMEMBERED_INCARNATIONS: Final = 4
+_REMEMBERED_LIVES: Final = 4
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -19,8 +19,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     stored: bool
 
 
-_FIRST = Verdict(Outcome.APPLIED, stored=True)
-_NEWER = _FIRST
+_TAKEN = Verdict(Outcome.APPLIED, stored=True)
 _SAME = Verdict(Outcome.UNCHANGED, stored=False)
 _OLDER = Verdict(Outcome.STALE, stored=False)
 _OTHER_LIFE = Verdict(Outcome.SUSPECT, stored=False)
@@ -34,35 +33,27 @@ def judge(
     source: Source,
     *,
     authoritative: bool = False,
-    superseded: bool = False,
+    is_over: bool = False,
 ) -> Verdict:
-    """Decide what becomes of a change. `superseded`: its incarnation was held once, and another one has followed it.
+    """Decide what becomes of a change. `is_over`: its incarnation was held, and has ended since.
 
     The stream has the last word, because it alone tells a document's changes in their order:
     whatever else arrives late, the event of the last change ends where the database ends.
+    Our own write is no such word: what was read back as the same version is that write, or an edit made after it.
     """
     if held is None:
-        return _FIRST
+        return _TAKEN
     if held == incoming:
         return _SAME
     if authoritative:
-        return _NEWER
+        return _TAKEN
+    if is_over:
+        return _TAKEN if source is Source.STREAM else _OLDER
     if held.incarnation != incoming.incarnation:
-        return _judge_other_life(source, superseded=superseded)
+        return _TAKEN if source in (Source.STREAM, Source.COMMIT) else _OTHER_LIFE
     if incoming.version != held.version:
-        return _NEWER if incoming.version > held.version else _OLDER
-    if source is Source.STREAM:
-        return _EDITED
-    # Our own write of this version came before whatever was read back as this version: an edit, or the deletion.
-    return _OLDER if source is Source.COMMIT and isinstance(held, Tombstone) else _DOUBTFUL
-
-
-def _judge_other_life(source: Source, *, superseded: bool) -> Verdict:
-    if source is Source.STREAM:
-        return _NEWER
-    if superseded:
-        return _OLDER
-    return _NEWER if source is Source.COMMIT else _OTHER_LIFE
+        return _TAKEN if incoming.version > held.version else _OLDER
+    return _EDITED if source is Source.STREAM else _DOUBTFUL
 
 
 def owner_of(item: Record | Tombstone) -> str | None:
@@ -112,13 +103,13 @@ class Index(Generic[R]):
 class Table(Generic[R]):
     """One kind's live records and tombstones, by id."""
 
-    __slots__ = ("_indexes", "_superseded", "dead", "live")
+    __slots__ = ("_ended", "_indexes", "dead", "live")
 
     def __init__(self, *indexes: Index[R]) -> None:
         self.live: dict[str, R] = {}
         self.dead: dict[str, Tombstone] = {}
         self._indexes = indexes
-        self._superseded: dict[str, tuple[str, ...]] = {}
+        self._ended: dict[str, tuple[str | None, ...]] = {}
 
     def __iter__(self) -> Iterator[R]:
         return iter(self.live.values())
@@ -142,15 +133,15 @@ class Table(Generic[R]):
             return Tombstone(incoming.kind, incoming.id, held.version, held.incarnation, owner)
         return msgspec.structs.replace(incoming, workspace_id=owner)
 
-    def is_superseded(self, item: R | Tombstone) -> bool:
-        """Tell whether the item belongs to a life of this id that another one has followed."""
-        return bool(self._superseded) and item.incarnation in self._superseded.get(item.id, ())
+    def is_over(self, item: R | Tombstone) -> bool:
+        """Tell whether the item belongs to a life of this id that has ended: hard-deleted, or followed by another."""
+        return bool(self._ended) and item.incarnation in self._ended.get(item.id, ())
 
-    def put(self, item: R | Tombstone) -> None:
-        """Store what the gate let through."""
+    def put(self, item: R | Tombstone, *, ended: bool = False) -> None:
+        """Store what the gate let through; `ended`: the life that is held is over for good, as after a hard delete."""
         held = self.held(item.id)
-        if held is not None and held.incarnation != item.incarnation:
-            self._remember_life(held, item)
+        if held is not None and (ended or held.incarnation != item.incarnation or self.is_over(item)):
+            self._end_life(held, None if ended else item)
         before, after = self.live.get(item.id), None if isinstance(item, Tombstone) else item
         if isinstance(item, Tombstone):
             self.live.pop(item.id, None)
@@ -161,8 +152,7 @@ class Table(Generic[R]):
         for index in self._indexes:
             index.move(before, after)
 
-    def _remember_life(self, ended: R | Tombstone, follower: R | Tombstone) -> None:
-        lives = [life for life in self._superseded.get(ended.id, ()) if life != follower.incarnation]
-        if ended.incarnation is not None:
-            lives.append(ended.incarnation)
-        self._superseded[ended.id] = tuple(lives[-_REMEMBERED_INCARNATIONS:])
+    def _end_life(self, ended: R | Tombstone, follower: R | Tombstone | None) -> None:
+        living = None if follower is None else follower.incarnation
+        lives = [life for life in (*self._ended.get(ended.id, ()), ended.incarnation) if life not in (None, living)]
+        self._ended[ended.id] = tuple(dict.fromkeys(lives))[-_REMEMBERED_LIVES:]
