@@ -27,6 +27,9 @@ from app.store.mapping import (
 )
 from app.store.mongo import Mongo, TakenError
 from app.store.writes import KindWrite, by_kind, checked, conflict, word
+from app.telemetry import logger
+
+_log = logger(__name__)
 
 Raw = dict[str, Any]
 R = TypeVar("R", bound=Record)
@@ -41,11 +44,11 @@ _DUPLICATE_KEY: Final = 11000
 class MongoStore:
     """`ports.RecordStore` on MongoDB.
 
-    A document that cannot be read is told to `on_malformed` and then left out: absent from an answer may thus also mean
-    malformed, and whoever drops records that are gone must ask which ids were told.
+    A document that cannot be read is logged, told to `on_malformed` and then left out: absent from an answer may thus
+    also mean malformed, and whoever drops records that are gone must ask which ids were told.
     """
 
-    def __init__(self, mongo: Mongo, *, on_malformed: Callable[[MappingError], None]) -> None:
+    def __init__(self, mongo: Mongo, *, on_malformed: Callable[[MappingError], None] = lambda _: None) -> None:
         self._mongo = mongo
         self._db = mongo.db
         self._on_malformed = on_malformed
@@ -97,6 +100,8 @@ class MongoStore:
         writes = by_kind(records)
         entries = [checked(AuditDocument, to_document(entry)) for entry in audit]
         stored_result = checked(ResultDocument, to_document(result)) if result else None
+        if not (writes or entries or stored_result):
+            return
 
         async def body(session: AsyncClientSession) -> None:
             # The result goes first: of two twins the later must learn that it is one, not that the record has changed.
@@ -161,6 +166,7 @@ class MongoStore:
             try:
                 readable.append(read(kind, raw))
             except MappingError as error:
+                _log.warning("malformed document", kind=kind.value, id=error.id, problem=error.problem)
                 self._on_malformed(error)
         return readable
 

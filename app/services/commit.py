@@ -1,0 +1,84 @@
+"""The one door for writes: versions, audit, the transaction, and then RAM."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from app.domain import ids
+from app.domain.audit import Actor, AuditEntry
+from app.domain.change import Kind, Record, Source
+from app.domain.errors import ConflictError
+from app.ports import StoredResult
+from app.runtime import Runtime
+from app.store.mapping import to_document
+
+R = TypeVar("R", bound=Record)
+
+_INCARNATION_LENGTH: Final = 16
+_NOT_AUDITED: Final = ("raw", "secretHash")
+"""Stripe's object as JSON text is long and kept in its own document; a secret's hash belongs in one place only."""
+
+
+async def commit(
+    rt: Runtime, actor: Actor, operation: str, records: Sequence[Record], *, result: StoredResult | None = None
+) -> tuple[Record, ...]:
+    """Write all records with their audit entries, or nothing, then let RAM have them; return them as written.
+
+    Each record carries the version it was loaded at, 0 where it is new. `result` is stored in the same transaction,
+    with the written records in it. Raises `ConflictError` where the store holds another version than was loaded,
+    `ResultExistsError` where `result.id` is taken, `UnavailableError` where it is unknown whether it was written.
+    """
+    before = await _load_before(rt, records)
+    at = rt.clock.now_at()
+    written = tuple(_next(rt, record, before.get((record.KIND, record.id)), at) for record in records)
+    entries = [
+        _audit_entry(rt, actor, operation, before.get((record.KIND, record.id)), record, at) for record in written
+    ]
+    await rt.store.write(written, entries, msgspec.structs.replace(result, records=written) if result else None)
+    for record in written:
+        rt.cache.apply(record, source=Source.COMMIT)
+    return written
+
+
+async def _load_before(rt: Runtime, records: Sequence[Record]) -> Mapping[tuple[Kind, str], Record]:
+    """Return what the store holds of the records that are to be changed."""
+    wanted: dict[Kind, list[str]] = {}
+    for record in records:
+        if record.version:
+            wanted.setdefault(record.KIND, []).append(record.id)
+    return {
+        (kind, found.id): found for kind, some in wanted.items() for found in (await rt.store.read(kind, some)).values()
+    }
+
+
+def _next(rt: Runtime, record: R, stored: Record | None, at: int) -> R:
+    """Return the record as it shall be stored. Raises `ConflictError` where it was loaded from something else."""
+    if record.version == 0:
+        incarnation = rt.ids.secret()[:_INCARNATION_LENGTH]
+        return msgspec.structs.replace(record, version=1, incarnation=incarnation, created_at=at, updated_at=at)
+    if stored is None:
+        raise ConflictError(f"{record.id!r} does not exist any more")
+    if (stored.version, stored.incarnation) != (record.version, record.incarnation):
+        problem = f"{record.id!r} has changed: version {record.version} was loaded, {stored.version} is stored"
+        raise ConflictError(problem, current_version=stored.version)
+    return msgspec.structs.replace(record, version=record.version + 1, updated_at=at)
+
+
+def _audit_entry(
+    rt: Runtime, actor: Actor, operation: str, before: Record | None, after: Record, at: int
+) -> AuditEntry:
+    return AuditEntry(
+        id=rt.ids.new(ids.AUDIT_ENTRY),
+        recorded_at=at,
+        actor=actor,
+        operation=operation,
+        kind=after.KIND,
+        record_id=after.id,
+        before=_audited(before) if before else None,
+        after=_audited(after),
+    )
+
+
+def _audited(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in to_document(record).items() if key not in _NOT_AUDITED}
