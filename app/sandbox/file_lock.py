@@ -11,7 +11,7 @@ else:
 
 
 def try_lock(path: Path) -> IO[str] | None:
-    """Return the locked file, or None while another process (or another open file) holds the lock; closing it unlocks."""
+    """Return the file, locked until it is closed; or None while somebody else holds the lock."""
     file = path.open("a+")
     try:
         if sys.platform == "win32":

@@ -18,6 +18,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from app.sandbox.file_lock import try_lock
+from app.sandbox.mongod_failure import describe_platform, explain
 from app.sandbox.parent_death import end_with_parent
 
 _REPLICA_SET = "embedded"
@@ -79,35 +80,14 @@ def _check_runs(binary: Path) -> None:
         )
     except OSError as error:
         raise MongodUnavailableError(
-            f"{binary} cannot run here: it was built for another platform ({error.strerror}; this is {sys.platform} {_machine()})."
+            f"{binary} cannot run here: it was not built for {describe_platform()} ({error.strerror})."
         ) from error
     except subprocess.TimeoutExpired as error:
         raise MongodUnavailableError(f"{binary} --version did not answer in {error.timeout:g} s.") from error
     if result.returncode != 0:
-        raise MongodUnavailableError(f"{binary} cannot run here: {_explain(result.returncode, result.stderr or result.stdout)}")
-
-
-def _machine() -> str:
-    return os.uname().machine if sys.platform != "win32" else os.environ.get("PROCESSOR_ARCHITECTURE", "")
-
-
-def _explain(exit_code: int, output: str) -> str:
-    if exit_code in (-signal.Signals.SIGILL, 128 + signal.Signals.SIGILL):
-        return f"{_describe_illegal_instruction()} A mongod of version 4.4 or a server elsewhere will do."
-    said = output.strip()[-600:]
-    if "GLIBC" in said:
-        return f"the system's C library is too old for it ({said})."
-    if "shared librar" in said or "Library not loaded" in said:
-        return f"a library is missing ({said}). It needs libcurl4 and OpenSSL 3: apt-get install libcurl4 libssl3."
-    return f"it ended with {exit_code} ({said})."
-
-
-def _describe_illegal_instruction() -> str:
-    cpu = Path("/proc/cpuinfo")
-    flags = [line.split() for line in cpu.read_text().splitlines() if line.startswith("flags")] if cpu.exists() else []
-    if flags and "avx" not in flags[0]:
-        return "the CPU has no AVX, which MongoDB needs since 5.0."
-    return "it met an instruction that this CPU does not know (MongoDB needs AVX since 5.0)."
+        raise MongodUnavailableError(
+            f"{binary} cannot run here: {explain(result.returncode, result.stderr or result.stdout)}"
+        )
 
 
 class EmbeddedMongod:
@@ -226,8 +206,8 @@ def _start_server(binary: Path, data_dir: Path, lock: IO[str], deadline: float, 
 def _wait_for_predecessor(data_dir: Path, deadline: float) -> None:
     """Wait until the mongod of an owner that is gone has left the files.
 
-    mongod holds a lock on its own file with its pid inside, so a held lock proves that the pid is that mongod. It is told
-    to end, because only Linux ends it with its parent.
+    mongod holds a lock on its own file with its pid inside, so a held lock proves that the pid is that mongod.
+    It is told to end, because only Linux ends it with its parent.
     """
     file = data_dir / "data" / "mongod.lock"
     if not file.exists():
@@ -274,7 +254,13 @@ def _spawn(binary: Path, data_dir: Path, port: int, extra_args: Sequence[str]) -
     (data_dir / "data").mkdir(exist_ok=True)
     command = [str(binary), "--dbpath", str(data_dir / "data"), "--port", str(port), "--bind_ip", "127.0.0.1"]
     command += ["--replSet", _REPLICA_SET, "--oplogSize", "990", "--wiredTigerCacheSizeGB", "0.25"]
-    command += ["--logpath", str(_log_path(data_dir)), "--logappend", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+    command += [
+        "--logpath",
+        str(_log_path(data_dir)),
+        "--logappend",
+        "--setParameter",
+        "diagnosticDataCollectionEnabled=false",
+    ]
     if sys.platform != "win32":
         command.append("--nounixsocket")
     quiet = subprocess.DEVNULL
@@ -297,7 +283,9 @@ class _NotPrimaryError(Exception):
 
 
 def _wait_until_primary(started: _Started, port: int, deadline: float) -> None:
-    with MongoClient[dict[str, Any]]("127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=200, socketTimeoutMS=2000) as client:
+    with MongoClient[dict[str, Any]](
+        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=200, socketTimeoutMS=2000
+    ) as client:
         while True:
             if started.process.poll() is not None or time.monotonic() > deadline:
                 raise _NotPrimaryError
@@ -337,4 +325,4 @@ def _describe_failure(binary: Path, data_dir: Path, exit_code: int | None) -> st
         return f"{binary} was no writable primary in time; its log is {_log_path(data_dir)}."
     log = _log_path(data_dir)
     said = log.read_text(errors="replace") if log.exists() else ""
-    return f"{binary} ended at start-up: {_explain(exit_code, said)} Its log is {log}."
+    return f"{binary} ended at start-up: {explain(exit_code, said)} Its log is {log}."

@@ -1,0 +1,134 @@
+"""The API's routes, and what every request goes through: key, faults, parameters, idempotency, shape, expansion."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.sandbox.stripe import customers, events, prices, products, subscription_items, subscriptions
+from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.forms import decode_form, list_of, text
+from app.sandbox.stripe.idempotency import Answer, Answers
+from app.sandbox.stripe.render import expand, render
+from app.sandbox.stripe.resources import Operation, retrieve
+from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.wire import encode, new_id
+
+_OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
+    ("POST", "/v1/customers", customers.create),
+    ("GET", "/v1/customers", customers.list_all),
+    ("GET", "/v1/customers/{id}", retrieve("customer")),
+    ("POST", "/v1/customers/{id}", customers.update),
+    ("DELETE", "/v1/customers/{id}", customers.delete),
+    ("POST", "/v1/products", products.create),
+    ("GET", "/v1/products", products.list_all),
+    ("GET", "/v1/products/{id}", retrieve("product")),
+    ("POST", "/v1/products/{id}", products.update),
+    ("DELETE", "/v1/products/{id}", products.delete),
+    ("POST", "/v1/prices", prices.create),
+    ("GET", "/v1/prices", prices.list_all),
+    ("GET", "/v1/prices/{id}", retrieve("price")),
+    ("POST", "/v1/prices/{id}", prices.update),
+    ("POST", "/v1/subscriptions", subscriptions.create),
+    ("GET", "/v1/subscriptions", subscriptions.list_all),
+    ("GET", "/v1/subscriptions/{id}", retrieve("subscription")),
+    ("POST", "/v1/subscriptions/{id}", subscriptions.update),
+    ("DELETE", "/v1/subscriptions/{id}", subscriptions.cancel),
+    ("POST", "/v1/subscriptions/{id}/pause", subscriptions.pause),
+    ("POST", "/v1/subscriptions/{id}/resume", subscriptions.resume),
+    ("GET", "/v1/subscription_items", subscription_items.list_all),
+    ("GET", "/v1/events", events.list_all),
+    ("GET", "/v1/events/{id}", events.retrieve),
+)
+
+
+def routes(sandbox: Sandbox) -> list[Route]:
+    answers = Answers()
+    known = [
+        Route(path, _endpoint(sandbox, answers, operation), methods=[method]) for method, path, operation in _OPERATIONS
+    ]
+    return [
+        *known,
+        Route("/v1/{rest:path}", _endpoint(sandbox, answers, None), methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
+    ]
+
+
+def _endpoint(
+    sandbox: Sandbox, answers: Answers, operation: Operation | None
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        headers = {"Request-Id": new_id("req", 14), "Stripe-Version": _version(sandbox, request)}
+        try:
+            body = await _answer(sandbox, answers, operation, request, headers)
+        except StripeError as error:
+            return Response(encode(error.to_body()), error.status, headers | error.to_headers(), "application/json")
+        return Response(body, 200, headers, "application/json")
+
+    return answer
+
+
+async def _answer(
+    sandbox: Sandbox, answers: Answers, operation: Operation | None, request: Request, headers: dict[str, str]
+) -> bytes:
+    """Return the body; `headers`, which holds the request's id and version, gets what a replayed answer adds."""
+    method, path = request.method, request.url.path
+    _check_key(request.headers.get("authorization", ""))
+    fault = sandbox.faults.take(method, path)
+    if fault and fault.kind == "status":
+        raise fault.to_error()
+    if fault and fault.kind == "delay":
+        await asyncio.sleep(fault.delay_ms / 1000)
+    if operation is None:
+        raise StripeError(f"Unrecognized request URL ({method}: {path}).", status=404)
+
+    sent = (await request.body()).decode()
+    key = request.headers.get("idempotency-key") if method == "POST" else None
+    signature = f"{method} {path}?{sent}"
+    if key and (kept := answers.find(key, signature)):
+        headers |= {"Idempotent-Replayed": "true", "Original-Request": kept.request_id, "Idempotency-Key": key}
+        return kept.body
+    form = decode_form("&".join(part for part in (request.url.query, sent) if part))
+    call = Call(request.path_params.get("id", ""), form, sandbox.now(), headers["Request-Id"], key)
+    body = _perform(sandbox, operation, call, headers["Stripe-Version"])
+    if key:
+        answers.keep(key, Answer(signature, call.request_id, body))
+
+    if fault and fault.kind == "slow_read":
+        await asyncio.sleep(fault.delay_ms / 1000)
+    return body
+
+
+def _perform(sandbox: Sandbox, operation: Operation, call: Call, version: str) -> bytes:
+    expansions = list_of(text)("expand", call.form.pop("expand", ""))
+    rendered = render(operation(sandbox, call), version, sandbox.store)
+    expand(rendered, expansions, version, sandbox.store)
+    return encode(rendered)
+
+
+def _version(sandbox: Sandbox, request: Request) -> str:
+    return request.headers.get("stripe-version") or sandbox.config.api_version
+
+
+def _check_key(authorization: str) -> None:
+    """Take any key, as Bearer token or as Basic user name, but not none."""
+    scheme, _, credentials = authorization.partition(" ")
+    match scheme.lower():
+        case "bearer":
+            key = credentials
+        case "basic":
+            key = _decode_basic(credentials).partition(":")[0]
+        case _:
+            key = ""
+    if not key.strip():
+        raise StripeError("You did not provide an API key.", status=401, code="invalid_api_key")
+
+
+def _decode_basic(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,64 @@
+"""From a change of an object to the event that tells of it, in the shape of one API version."""
+
+from typing import Any
+
+from app.sandbox.stripe.render import render
+from app.sandbox.stripe.store import Store
+from app.sandbox.stripe.wire import JsonObject, copy, is_hash, new_id
+
+_STEMS = {"subscription": "customer.subscription"}
+
+
+def new_event(
+    type: str, before: JsonObject | None, after: JsonObject, *, store: Store, version: str, at: int
+) -> JsonObject:
+    """Return the event that tells of `before` (None: the object is new) becoming `after`."""
+    snapshot = copy(render(after, version, store))
+    content: JsonObject = {"object": snapshot}
+    if before is not None and type.endswith((".updated", ".paused", ".resumed")):
+        content["previous_attributes"] = difference(copy(render(before, version, store)), snapshot)
+    return {
+        "id": new_id("evt"),
+        "object": "event",
+        "api_version": version,
+        "created": at,
+        "data": content,
+        "livemode": False,
+        "pending_webhooks": 0,
+        "request": {"id": None, "idempotency_key": None},
+        "type": type,
+    }
+
+
+def derive_type(before: JsonObject | None, after: JsonObject) -> str:
+    """Return Stripe's name for the change, such as `customer.subscription.paused`."""
+    stem = _STEMS.get(after["object"], after["object"])
+    return f"{stem}.{_verb(before, after)}"
+
+
+def _verb(before: JsonObject | None, after: JsonObject) -> str:
+    if before is None:
+        return "created"
+    match before.get("status"), after.get("status"):
+        case old, new if old == new:
+            return "updated"
+        case _, "canceled":
+            return "deleted"
+        case _, "paused":
+            return "paused"
+        case "paused", "active":
+            return "resumed"
+        case _:
+            return "updated"
+
+
+def difference(before: JsonObject, after: JsonObject) -> JsonObject:
+    """Return the former values of what differs: hashes by key, arrays whole, null for what was absent."""
+    changed: JsonObject = {}
+    for key in before.keys() | after.keys():
+        old: Any = before.get(key)
+        new: Any = after.get(key)
+        if old == new:
+            continue
+        changed[key] = difference(old, new) if is_hash(old) and is_hash(new) else old
+    return changed

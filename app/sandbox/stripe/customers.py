@@ -1,0 +1,88 @@
+"""The operations of /v1/customers."""
+
+from app.sandbox.stripe import subscriptions
+from app.sandbox.stripe.errors import StripeError, no_such
+from app.sandbox.stripe.forms import Reader, fields, integer, list_of, metadata, one_of, read, text
+from app.sandbox.stripe.resources import keep_equal, list_page, with_changes
+from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.wire import JsonObject, new_id
+
+_ADDRESS = fields(city=text, country=text, line1=text, line2=text, postal_code=text, state=text)
+_WRITABLE: dict[str, Reader] = {
+    "address": _ADDRESS,
+    "balance": integer,
+    "description": text,
+    "email": text,
+    "metadata": metadata,
+    "name": text,
+    "phone": text,
+    "preferred_locales": list_of(text),
+    "shipping": fields(address=_ADDRESS, name=text, phone=text),
+    "tax_exempt": one_of("none", "exempt", "reverse"),
+}
+
+
+def create(sandbox: Sandbox, call: Call) -> JsonObject:
+    params = read(call.form, {"id": text, **_WRITABLE})
+    chosen: str = params.pop("id", None) or new_id("cus", 14)
+    if sandbox.store.find(chosen):
+        raise StripeError("Customer already exists.", code="resource_already_exists", param="id")
+    return sandbox.save(None, with_changes(_blank(chosen, call.at), params), call)
+
+
+def _blank(id: str, at: int) -> JsonObject:
+    return {
+        "id": id,
+        "object": "customer",
+        "address": None,
+        "balance": 0,
+        "created": at,
+        "currency": None,
+        "default_source": None,
+        "delinquent": False,
+        "description": None,
+        "discount": None,
+        "email": None,
+        "invoice_prefix": new_id("x", 8)[2:].upper(),
+        "invoice_settings": {
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
+        "livemode": False,
+        "metadata": {},
+        "name": None,
+        "next_invoice_sequence": 1,
+        "phone": None,
+        "preferred_locales": [],
+        "shipping": None,
+        "tax_exempt": "none",
+        "test_clock": None,
+    }
+
+
+def update(sandbox: Sandbox, call: Call) -> JsonObject:
+    customer = sandbox.store.get("customer", call.id)
+    if customer.get("deleted"):
+        raise no_such("customer", call.id)
+    return sandbox.save(customer, with_changes(customer, read(call.form, _WRITABLE)), call)
+
+
+def delete(sandbox: Sandbox, call: Call) -> JsonObject:
+    """Delete the customer and cancel its subscriptions; a stub stays."""
+    read(call.form, {})
+    customer = sandbox.store.get("customer", call.id)
+    if customer.get("deleted"):
+        raise no_such("customer", call.id)
+    for subscription in sandbox.store.all("subscription"):
+        if subscription["customer"] == call.id and subscription["status"] not in subscriptions.ENDED:
+            subscriptions.end(sandbox, subscription, call)
+    sandbox.record(customer, customer, type="customer.deleted", at=call.at, call=call)
+    stub = {"id": call.id, "object": "customer", "deleted": True}
+    sandbox.store.put(stub)
+    return stub
+
+
+def list_all(sandbox: Sandbox, call: Call) -> JsonObject:
+    return list_page(sandbox, call, "customer", {"email": text}, lambda params, obj: keep_equal(params, obj, "email"))

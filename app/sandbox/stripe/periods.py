@@ -1,0 +1,27 @@
+"""Billing intervals as Stripe counts them."""
+
+import calendar
+from datetime import UTC, datetime, timedelta
+
+
+def add_interval(start: int, interval: str, count: int) -> int:
+    """Return the instant `count` intervals after `start`, both epoch seconds; the 31st becomes the month's last day."""
+    at = datetime.fromtimestamp(start, UTC)
+    match interval:
+        case "day":
+            end = at + timedelta(days=count)
+        case "week":
+            end = at + timedelta(weeks=count)
+        case "month":
+            end = _add_months(at, count)
+        case "year":
+            end = _add_months(at, 12 * count)
+        case _:
+            raise ValueError(f"unknown interval {interval!r}")
+    return int(end.timestamp())
+
+
+def _add_months(at: datetime, count: int) -> datetime:
+    year, month0 = divmod(at.year * 12 + at.month - 1 + count, 12)
+    last_day = calendar.monthrange(year, month0 + 1)[1]
+    return at.replace(year=year, month=month0 + 1, day=min(at.day, last_day))

@@ -1,0 +1,128 @@
+"""Objects as a caller sees them: the shape of an API version, and references expanded."""
+
+from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.store import Store
+from app.sandbox.stripe.wire import JsonObject, is_array, is_hash
+
+BASIL = "2025-03-31"  # since then periods belong to items
+_EMBEDDED_ITEMS = 10
+_EXPAND_DEPTH = 4
+_PLAN_FIELDS = (
+    "active",
+    "billing_scheme",
+    "created",
+    "currency",
+    "id",
+    "livemode",
+    "metadata",
+    "nickname",
+    "product",
+    "tiers_mode",
+)
+_RECURRING_FIELDS = ("interval", "interval_count", "meter", "trial_period_days", "usage_type")
+_SINCE_BASIL = ("billing_mode", "billing_schedules", "status_details")
+
+
+def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
+    """Return `obj` in the shape of the API version; what `expand` changes of it is not the stored object."""
+    if obj.get("deleted"):
+        return dict(obj)
+    match obj["object"]:
+        case "list":
+            return {**obj, "data": [render(element, version, store) for element in obj["data"]]}
+        case "subscription":
+            return _render_subscription(obj, version, store)
+        case "subscription_item":
+            return _render_item(obj, version, store)
+        case "price":
+            return {key: value for key, value in obj.items() if key != "tiers"}
+        case _:
+            return dict(obj)
+
+
+def _render_subscription(subscription: JsonObject, version: str, store: Store) -> JsonObject:
+    every: list[JsonObject] = subscription["items"]["data"]
+    items = {
+        "object": "list",
+        "data": [_render_item(item, version, store) for item in every[:_EMBEDDED_ITEMS]],
+        "has_more": len(every) > _EMBEDDED_ITEMS,
+        "url": f"/v1/subscription_items?subscription={subscription['id']}",
+    }
+    if version >= BASIL:
+        return {**subscription, "items": items}
+    old = {key: value for key, value in subscription.items() if key not in _SINCE_BASIL}
+    period = {key: every[0][key] if every else None for key in ("current_period_end", "current_period_start")}
+    return {**old, **period, "items": items}
+
+
+def _render_item(item: JsonObject, version: str, store: Store) -> JsonObject:
+    price = render(store.get("price", item["price"]), version, store)
+    rendered = {**item, "price": price, "plan": _plan_of(price)}
+    if rendered["quantity"] is None:  # metered
+        del rendered["quantity"]
+    if version < BASIL:
+        del rendered["current_period_start"], rendered["current_period_end"]
+    return rendered
+
+
+def _plan_of(price: JsonObject) -> JsonObject:
+    return {
+        **{key: price[key] for key in _PLAN_FIELDS},
+        **{key: price["recurring"][key] for key in _RECURRING_FIELDS},
+        "object": "plan",
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "transform_usage": price["transform_quantity"],
+    }
+
+
+def expand(rendered: JsonObject, paths: list[str], version: str, store: Store) -> None:
+    """Replace the ids that `paths` lead to (`data.customer`, `items.data.price.product`) by their objects, in place."""
+    for path in paths:
+        names = path.split(".")
+        if len([name for name in names if name != "data"]) > _EXPAND_DEPTH:
+            raise StripeError(f"You cannot expand more than {_EXPAND_DEPTH} levels of a property.", param="expand")
+        _expand(rendered, names, version, store)
+
+
+def _expand(parent: JsonObject, names: list[str], version: str, store: Store) -> None:
+    name, *rest = names
+    if name not in parent:
+        _include(parent, name, version, store)
+    value = parent[name]
+    if isinstance(value, str):
+        value = _resolve(value, name, version, store)
+        parent[name] = value
+    elif is_hash(value):
+        value = dict(value)
+        parent[name] = value
+    if not rest:
+        return
+    for element in value if is_array(value) else [value]:
+        if is_hash(element):
+            _expand(element, rest, version, store)
+
+
+def _resolve(id: str, name: str, version: str, store: Store) -> JsonObject:
+    target = store.find(id)
+    if target is None:
+        raise StripeError(f"This property cannot be expanded ({name}).", param="expand")
+    return render(target, version, store)
+
+
+def _include(parent: JsonObject, name: str, version: str, store: Store) -> None:
+    """Add what Stripe leaves out unless it is asked for."""
+    match parent.get("object"), name:
+        case "customer", "subscriptions":
+            of_customer = [
+                sub
+                for sub in store.all("subscription")
+                if sub["customer"] == parent["id"] and sub["status"] != "canceled"
+            ]
+            chosen = [render(sub, version, store) for sub in of_customer[:_EMBEDDED_ITEMS]]
+            url = f"/v1/customers/{parent['id']}/subscriptions"
+            parent[name] = {"object": "list", "data": chosen, "has_more": len(of_customer) > len(chosen), "url": url}
+        case "price", "tiers":
+            parent[name] = store.get("price", parent["id"])["tiers"]
+        case _:
+            raise StripeError(f"This property cannot be expanded ({name}).", param="expand")

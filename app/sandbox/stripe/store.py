@@ -1,0 +1,97 @@
+"""The sandbox's objects, in memory: by id, by kind, in pages."""
+
+from collections.abc import Callable
+
+from app.sandbox.stripe import forms
+from app.sandbox.stripe.errors import StripeError, no_such
+from app.sandbox.stripe.forms import FormValue, Reader, integer, text
+from app.sandbox.stripe.wire import JsonObject
+
+_PAGE_DEFAULT = 10
+_PAGE_LIMIT = 100
+
+
+class Store:
+    """Objects as the current API version shapes them, except that a subscription item holds its price's id.
+
+    A stored object is never changed in place: a change puts a new one, so what was read stays as it was.
+    """
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, dict[str, JsonObject]] = {}
+
+    def put(self, obj: JsonObject) -> None:
+        self._by_kind.setdefault(obj["object"], {})[obj["id"]] = obj
+
+    def remove(self, obj: JsonObject) -> None:
+        del self._by_kind[obj["object"]][obj["id"]]
+
+    def find(self, id: str) -> JsonObject | None:
+        return next((objects[id] for objects in self._by_kind.values() if id in objects), None)
+
+    def get(self, kind: str, id: str, *, param: str | None = None) -> JsonObject:
+        """Return the object, or raise what Stripe answers: 404, or 400 where `param` named it."""
+        obj = self._by_kind.get(kind, {}).get(id)
+        if obj is None:
+            raise no_such(kind, id, param=param)
+        return obj
+
+    def all(self, kind: str) -> list[JsonObject]:
+        """Return the kind's objects, newest first."""
+        newest_put_first = reversed(self._by_kind.get(kind, {}).values())
+        return sorted((obj for obj in newest_put_first if not obj.get("deleted")), key=lambda obj: -obj["created"])
+
+
+def _created_range(path: str, value: FormValue) -> JsonObject:
+    if isinstance(value, str):
+        exact = integer(path, value)
+        return {"gte": exact, "lte": exact}
+    return forms.fields(gt=integer, gte=integer, lt=integer, lte=integer)(path, value)
+
+
+PAGE_READERS: dict[str, Reader] = {
+    "limit": integer,
+    "starting_after": text,
+    "ending_before": text,
+    "created": _created_range,
+}
+
+
+def page(objects: list[JsonObject], params: JsonObject, url: str, keep: Callable[[JsonObject], bool]) -> JsonObject:
+    """Return the page of `objects` (newest first) that the paging parameters ask for, as a list object."""
+    limit = _PAGE_DEFAULT if params.get("limit") is None else params["limit"]
+    if not 1 <= limit <= _PAGE_LIMIT:
+        raise StripeError(
+            "This value must be between 1 and 100 (inclusive).", code="parameter_invalid_integer", param="limit"
+        )
+    after, before = params.get("starting_after"), params.get("ending_before")
+    if after and before:
+        raise StripeError(
+            "You may only specify one of these parameters: ending_before, starting_after.", param="starting_after"
+        )
+    matching = [obj for obj in objects if _is_created_within(obj, params.get("created") or {}) and keep(obj)]
+    if before:
+        rest = matching[: _position(objects, matching, before, "ending_before")]
+        chosen = rest[-limit:]
+    else:
+        rest = matching[_position(objects, matching, after, "starting_after") + 1 :] if after else matching
+        chosen = rest[:limit]
+    return {"object": "list", "data": chosen, "has_more": len(rest) > len(chosen), "url": url}
+
+
+def _position(objects: list[JsonObject], matching: list[JsonObject], cursor: str, param: str) -> int:
+    for position, obj in enumerate(matching):
+        if obj["id"] == cursor:
+            return position
+    kind = objects[0]["object"] if objects else "object"
+    raise no_such(kind, cursor, param=param)
+
+
+def _is_created_within(obj: JsonObject, bounds: JsonObject) -> bool:
+    at = obj["created"]
+    return (
+        at > bounds.get("gt", at - 1)
+        and at >= bounds.get("gte", at)
+        and at < bounds.get("lt", at + 1)
+        and at <= bounds.get("lte", at)
+    )

@@ -1,0 +1,161 @@
+"""The operations of /v1/subscriptions.
+
+Money never moves here: every payment counts as made, except that `payment_behavior=default_incomplete` leaves a
+subscription that costs something incomplete. Periods do not roll by themselves; a test sets them.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+from app.sandbox.stripe.errors import StripeError, missing, no_such
+from app.sandbox.stripe.forms import Reader, boolean, integer, one_of, read, text
+from app.sandbox.stripe.resources import keep_equal, list_page
+from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.store import Store
+from app.sandbox.stripe.subscription_changes import (
+    CREATABLE,
+    UPDATABLE,
+    blank_subscription,
+    read_cancellation_details,
+    trial_end_after,
+    with_params,
+)
+from app.sandbox.stripe.subscription_items import new_item, read_changes, read_new, with_period
+from app.sandbox.stripe.wire import JsonObject, new_id
+
+ENDED = ("canceled", "incomplete_expired")
+_STATUSES = ("active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid")
+
+
+def create(sandbox: Sandbox, call: Call) -> JsonObject:
+    readers: dict[str, Reader] = {
+        **CREATABLE,
+        "customer": text,
+        "currency": text,
+        "items": read_new,
+        "trial_period_days": integer,
+    }
+    params = read(call.form, readers, required=("customer", "items"))
+    customer = sandbox.store.get("customer", params.pop("customer"), param="customer")
+    if customer.get("deleted"):
+        raise no_such("customer", customer["id"], param="customer")
+    payment_behavior: str | None = params.get("payment_behavior")
+    days: int | None = params.pop("trial_period_days", None)
+    if days and "trial_end" in params:
+        raise StripeError(
+            "You may only specify one of these parameters: trial_end, trial_period_days.", param="trial_period_days"
+        )
+    if days:
+        params["trial_end"] = trial_end_after(days, call.at)
+
+    created = with_params(_start(sandbox.store, customer["id"], params, call.at), params, sandbox.store, call.at)
+
+    owes = (
+        created["status"] == "active"
+        and created["collection_method"] == "charge_automatically"
+        and _costs(sandbox.store, created)
+    )
+    if owes and payment_behavior == "default_incomplete":
+        created["status"] = "incomplete"
+    return sandbox.save(None, created, call)
+
+
+def _start(store: Store, customer: str, params: JsonObject, at: int) -> JsonObject:
+    """Return the bare subscription to the items given, which it takes out of `params`."""
+    new = new_id("sub")
+    items = [new_item(store, new, given, f"items[{index}]", at) for index, given in enumerate(params.pop("items"))]
+    if not items:
+        raise missing("items")
+    currencies = {store.get("price", item["price"])["currency"] for item in items} | (
+        {params.pop("currency", None)} - {None}
+    )
+    if len(currencies) > 1:
+        raise StripeError("All prices on a subscription must have the same currency.", param="items")
+    return blank_subscription(new, customer, currencies.pop(), items, at)
+
+
+def _costs(store: Store, subscription: JsonObject) -> bool:
+    prices = [store.get("price", item["price"]) for item in subscription["items"]["data"]]
+    return any(price["tiers"] or Decimal(price["unit_amount_decimal"] or 0) > 0 for price in prices)
+
+
+def update(sandbox: Sandbox, call: Call) -> JsonObject:
+    subscription = sandbox.store.get("subscription", call.id)
+    params = read(call.form, {**UPDATABLE, "items": read_changes})
+    return sandbox.save(subscription, with_params(subscription, params, sandbox.store, call.at), call)
+
+
+def cancel(sandbox: Sandbox, call: Call) -> JsonObject:
+    subscription = sandbox.store.get("subscription", call.id)
+    params = read(
+        call.form, {"cancellation_details": read_cancellation_details, "invoice_now": boolean, "prorate": boolean}
+    )
+    if subscription["status"] in ENDED:
+        raise no_such("subscription", call.id)
+    return end(sandbox, subscription, call, details=params.get("cancellation_details"))
+
+
+def end(sandbox: Sandbox, subscription: JsonObject, call: Call, *, details: JsonObject | None = None) -> JsonObject:
+    """Cancel the subscription at once."""
+    reason = {"reason": "cancellation_requested", **(details or {})}
+    canceled = {
+        **subscription,
+        "status": "canceled",
+        "status_details": None,
+        "canceled_at": subscription["canceled_at"] or call.at,
+        "ended_at": call.at,
+        "cancellation_details": {**subscription["cancellation_details"], **reason},
+    }
+    return sandbox.save(subscription, canceled, call)
+
+
+def pause(sandbox: Sandbox, call: Call) -> JsonObject:
+    subscription = sandbox.store.get("subscription", call.id)
+    read(call.form, {"type": one_of("subscription"), "invoicing_behavior": text})
+    if subscription["status"] not in ("active", "trialing"):
+        raise StripeError(f"This subscription cannot be paused because its status is `{subscription['status']}`.")
+    because = {"subscription": {"type": "pause_requested"}, "transitioned_at": call.at, "type": "subscription"}
+    return sandbox.save(subscription, {**subscription, "status": "paused", "status_details": {"paused": because}}, call)
+
+
+def resume(sandbox: Sandbox, call: Call) -> JsonObject:
+    """Make a paused subscription active, in a new period unless the billing cycle is to stay."""
+    subscription = sandbox.store.get("subscription", call.id)
+    readers: dict[str, Reader] = {"proration_behavior": text, "proration_date": integer, "payment_behavior": text}
+    params = read(call.form, {"billing_cycle_anchor": one_of("now", "unchanged"), **readers})
+    if subscription["status"] != "paused":
+        raise StripeError("This subscription cannot be resumed because it is not paused.")
+    resumed = {**subscription, "status": "active", "status_details": None}
+    if params.get("billing_cycle_anchor", "now") == "now":
+        resumed = {**with_period(resumed, call.at, None, sandbox.store), "billing_cycle_anchor": call.at}
+    return sandbox.save(subscription, resumed, call)
+
+
+def list_all(sandbox: Sandbox, call: Call) -> JsonObject:
+    """List the subscriptions that are not canceled, or those that `status` (a status, `ended`, `all`) names."""
+    readers: dict[str, Reader] = {"customer": text, "price": text, "collection_method": text}
+
+    def keep(params: JsonObject, subscription: JsonObject) -> bool:
+        status, price = params.get("status"), params.get("price")
+        return (
+            _is_status(subscription["status"], status)
+            and keep_equal(params, subscription, "customer", "collection_method")
+            and (price is None or any(item["price"] == price for item in subscription["items"]["data"]))
+        )
+
+    customer: Any = call.form.get("customer")
+    if customer:
+        sandbox.store.get("customer", customer, param="customer")
+    return list_page(sandbox, call, "subscription", {**readers, "status": one_of(*_STATUSES, "ended", "all")}, keep)
+
+
+def _is_status(status: str, wanted: str | None) -> bool:
+    match wanted:
+        case None:
+            return status != "canceled"
+        case "all":
+            return True
+        case "ended":
+            return status in ENDED
+        case _:
+            return status == wanted

@@ -1,0 +1,99 @@
+"""Every field that is sent is one that the SDK's own classes know."""
+
+import types
+import typing
+from typing import Any
+
+import pytest
+import stripe
+from sandbox.stripe_account import Account
+
+_OLD_SUBSCRIPTION_FIELDS = {"current_period_start", "current_period_end"}
+
+
+@pytest.fixture
+async def objects(account: Account) -> list[Any]:
+    """Give one of everything, in its states, as answers and as events."""
+    address = {"address[city]": "Bonn", "shipping[name]": "Ann", "shipping[address][city]": "Bonn"}
+    customer = await account.post("/v1/customers", {"name": "Ann", "metadata[a]": "1", **address})
+    tiers = {"tiers[0][up_to]": 1, "tiers[0][unit_amount]": 5, "tiers[1][up_to]": "inf", "tiers[1][unit_amount]": 4}
+    tiered = await account.price(unit_amount="", billing_scheme="tiered", tiers_mode="volume", **tiers)
+    metered = await account.price(**{"recurring[usage_type]": "metered", "transform_quantity[divide_by]": 2})
+    subscription = await account.subscription(
+        {"items[1][price]": tiered["id"], "items[2][price]": metered["id"], "trial_period_days": 3}
+    )
+    path = f"/v1/subscriptions/{subscription['id']}"
+    changes = ({"trial_end": "now"}, {"pause_collection[behavior]": "void"}, {"cancel_at_period_end": "true"})
+    kinds = ("customers", "products", "prices", "subscriptions", "events")
+    return [
+        subscription,
+        *[await account.post(path, form) for form in changes],
+        await account.post(f"{path}/pause"),
+        await account.get(path, {"expand[0]": "customer", "expand[1]": "items.data.price.product"}),
+        await account.get(f"/v1/prices/{tiered['id']}", {"expand[]": "tiers"}),
+        await account.get(f"/v1/customers/{subscription['customer']}", {"expand[]": "subscriptions"}),
+        await account.delete(path),
+        await account.delete(f"/v1/customers/{customer['id']}"),
+        *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in kinds],
+    ]
+
+
+async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None:
+    seen: set[str] = set()
+
+    unknown = [path for obj in objects for path in _unknown_fields(obj, seen)]
+
+    assert unknown == []
+    assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
+
+
+async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
+    await account.subscription()
+
+    page = await account.get("/v1/subscriptions", **{"Stripe-Version": "2025-02-24.acacia"})
+
+    assert {path.split(".")[-1] for path in _unknown_fields(page, set())} == _OLD_SUBSCRIPTION_FIELDS
+
+
+def test_an_unknown_field_is_found() -> None:
+    obj = {"object": "subscription", "unicorn": 1, "cancellation_details": {"horn": 1}}
+
+    assert _unknown_fields(obj, set()) == ["subscription.unicorn", "subscription.cancellation_details.horn"]
+
+
+def _unknown_fields(obj: dict[str, Any], seen: set[str]) -> list[str]:
+    """Return the paths of fields without an annotation, in `obj` and in what it holds."""
+    kind = obj["object"]
+    seen.add(kind)
+    return _check(kind, obj, _sdk_class(kind), seen)
+
+
+def _sdk_class(kind: str) -> type:
+    return stripe.ListObject if kind == "list" else getattr(stripe, "".join(word.title() for word in kind.split("_")))
+
+
+def _check(path: str, value: Any, known: type, seen: set[str]) -> list[str]:
+    annotations = dict(known.__annotations__)
+    if known is stripe.ListObject:
+        annotations["object"] = str
+    unknown = [f"{path}.{name}" for name in value if name not in annotations]
+    for name, inner in value.items():
+        if name not in annotations:
+            continue
+        for element in inner if isinstance(inner, list) else [inner]:
+            if not isinstance(element, dict):
+                continue
+            if "object" in element and isinstance(element["object"], str):
+                unknown += _unknown_fields(element, seen)
+            elif nested := _nested_class(annotations[name]):
+                unknown += _check(f"{path}.{name}", element, nested, seen)
+    return unknown
+
+
+def _nested_class(annotation: Any) -> type | None:
+    """Return the SDK class inside an annotation such as Optional[List[Price.Tier]]; none for free-form hashes."""
+    if isinstance(annotation, type) and issubclass(annotation, stripe.StripeObject):
+        return annotation if annotation.__annotations__ else None
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, list):
+        return next(filter(None, map(_nested_class, typing.get_args(annotation))), None)
+    return None

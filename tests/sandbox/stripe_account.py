@@ -1,0 +1,60 @@
+"""Speaking to a sandbox as a caller with an API key does."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+
+from app.sandbox.stripe.sandbox import Sandbox
+
+_START = 1_800_000_000
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = _START
+
+    def __call__(self) -> int:
+        return self.at
+
+
+class Account:
+    """Speaks to the sandbox as a caller with an API key does; fails the test on an error unless told the status."""
+
+    def __init__(self, http: httpx.AsyncClient, sandbox: Sandbox, clock: Clock) -> None:
+        self.http = http
+        self.sandbox = sandbox
+        self.clock = clock
+
+    async def get(self, path: str, params: dict[str, Any] | None = None, *, status: int = 200, **headers: str) -> Any:
+        return self._body(await self.http.get(path, params=params, headers=headers), status)
+
+    async def post(self, path: str, form: dict[str, Any] | None = None, *, status: int = 200, **headers: str) -> Any:
+        content = urlencode(form or {})
+        return self._body(await self.http.post(path, content=content, headers=headers), status)
+
+    async def delete(self, path: str, params: dict[str, Any] | None = None, *, status: int = 200) -> Any:
+        return self._body(await self.http.delete(path, params=params), status)
+
+    async def control(self, path: str, body: dict[str, Any], *, status: int = 200) -> Any:
+        return self._body(await self.http.post(f"/_sandbox/{path}", json=body), status)
+
+    async def event_types(self) -> list[str]:
+        """Return the types of all events, oldest first."""
+        return [event["type"] for event in (await self.get("/v1/events", {"limit": 100}))["data"]][::-1]
+
+    async def price(self, **form: Any) -> Any:
+        if "product" not in form:
+            form["product"] = (await self.post("/v1/products", {"name": "Pro"}))["id"]
+        defaults = {"currency": "usd", "unit_amount": 1000, "recurring[interval]": "month"}
+        return await self.post("/v1/prices", {**defaults, **form})
+
+    async def subscription(self, form: dict[str, Any] | None = None) -> Any:
+        customer = (await self.post("/v1/customers", {"name": "Ann"}))["id"]
+        price = (await self.price())["id"]
+        return await self.post("/v1/subscriptions", {"customer": customer, "items[0][price]": price, **(form or {})})
+
+    @staticmethod
+    def _body(response: httpx.Response, status: int) -> Any:
+        assert response.status_code == status, response.text
+        return response.json()

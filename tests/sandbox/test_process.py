@@ -1,0 +1,204 @@
+"""The sandbox as a process, driven with the real SDK."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import stripe
+from sandbox.webhook_receiver import SECRET, Receiver, receive, wait_until
+
+from app.sandbox.process import StripeSandboxProcess
+
+# The SDK hands form bodies to httpx in a way that httpx 0.28 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
+
+_ROOT = Path(__file__).parents[2]
+_STARTER = """
+import sys
+from app.sandbox.process import StripeSandboxProcess
+sandbox = StripeSandboxProcess.start(webhook_url=None, webhook_secret="whsec_x")
+print(sandbox.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with receive() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def sandbox(receiver: Receiver) -> Iterator[StripeSandboxProcess]:
+    process = StripeSandboxProcess.start(webhook_url=receiver.url, webhook_secret=SECRET)
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+async def client(sandbox: StripeSandboxProcess) -> AsyncIterator[stripe.StripeClient]:
+    http = stripe.HTTPXClient(timeout=10)
+    yield stripe.StripeClient(
+        "sk_test_sandbox",
+        base_addresses={"api": sandbox.url, "files": sandbox.url, "meter_events": sandbox.url},
+        max_network_retries=2,
+        http_client=http,
+    )
+    await http.close_async()
+
+
+async def test_the_sdk_runs_a_subscription_s_life_and_the_webhook_hears_of_it(
+    client: stripe.StripeClient, receiver: Receiver
+) -> None:
+    known = len(receiver.bodies)
+    product = await client.v1.products.create_async({"name": "Pro", "metadata": {"plan": "pro"}})
+    price = await client.v1.prices.create_async(
+        {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"}, "product": product.id}
+    )
+    customer = await client.v1.customers.create_async({"name": "Ann", "metadata": {"workspace_id": "ws_1"}})
+    created = await client.v1.subscriptions.create_async(
+        {"customer": customer.id, "items": [{"price": price.id, "quantity": 2}], "trial_period_days": 7}
+    )
+    updated = await client.v1.subscriptions.update_async(created.id, {"trial_end": "now", "cancel_at_period_end": True})
+    canceled = await client.v1.subscriptions.cancel_async(created.id)
+    receiver.wait_for(known + 6)
+
+    assert (created.status, updated.status, canceled.status) == ("trialing", "active", "canceled")
+    assert created["items"].data[0].price.unit_amount == 1000
+    assert sorted(receiver.verify_all()[known:]) == [
+        "customer.created",
+        "customer.subscription.created",
+        "customer.subscription.deleted",
+        "customer.subscription.updated",
+        "price.created",
+        "product.created",
+    ]
+
+
+async def test_the_sdk_pages_through_everything_both_ways(client: stripe.StripeClient) -> None:
+    made = [(await client.v1.customers.create_async({"email": "page@example.com"})).id for _ in range(7)]
+
+    page = await client.v1.customers.list_async({"email": "page@example.com", "limit": 3})
+    forward = [customer.id async for customer in page.auto_paging_iter()]
+    page = await client.v1.customers.list_async({"email": "page@example.com", "limit": 3, "ending_before": made[0]})
+    backward = [customer.id async for customer in page.auto_paging_iter()]
+
+    assert forward == made[::-1]
+    assert backward == made[1:]
+
+
+async def test_errors_become_the_sdk_s_exceptions(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as missing:
+        await client.v1.subscriptions.retrieve_async("sub_none")
+    await client.v1.customers.create_async({"name": "Ann"}, {"idempotency_key": "same"})
+    with pytest.raises(stripe.IdempotencyError):
+        await client.v1.customers.create_async({"name": "Bea"}, {"idempotency_key": "same"})
+
+    assert (missing.value.http_status, missing.value.code) == (404, "resource_missing")
+    assert missing.value.request_id is not None
+
+
+async def test_the_sdk_retries_a_conflict_but_not_a_plain_rate_limit(
+    client: stripe.StripeClient, sandbox: StripeSandboxProcess
+) -> None:
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+        await http.post("/_sandbox/faults", json={"kind": "status", "path": "/v1/customers", "status": 409})
+        await client.v1.customers.create_async({"name": "Ann"})
+        await http.post("/_sandbox/faults", json={"kind": "status", "path": "/v1/customers", "status": 429})
+        with pytest.raises(stripe.RateLimitError):
+            await client.v1.customers.create_async({"name": "Ann"})
+
+
+async def test_a_set_field_is_delivered_signed_and_again_on_demand(
+    client: stripe.StripeClient, sandbox: StripeSandboxProcess, receiver: Receiver
+) -> None:
+    customer = await client.v1.customers.create_async({"name": "Ann"})
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+        event = (await http.post(f"/_sandbox/objects/{customer.id}", json={"set": {"delinquent": True}})).json()
+        await http.post(f"/_sandbox/events/{event['id']}/deliver")
+        wait_until(lambda: [each["id"] for each in receiver.events].count(event["id"]) == 2)
+        receiver.verify_all()
+        async with asyncio.timeout(5):
+            while (await http.get("/_sandbox/deliveries")).json()["unfinished"]:
+                await asyncio.sleep(0.01)
+        attempts = (await http.get("/_sandbox/deliveries", params={"event": event["id"]})).json()["attempts"]
+        stored = await client.v1.events.retrieve_async(event["id"])
+
+    assert [attempt["status"] for attempt in attempts] == [200, 200]
+    assert (stored.pending_webhooks, stored.data.object["delinquent"]) == (0, True)
+
+
+async def test_the_webhook_can_be_moved_and_an_event_withheld(
+    client: stripe.StripeClient, sandbox: StripeSandboxProcess
+) -> None:
+    with receive() as other:
+        async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+            before = (await http.get("/_sandbox/deliveries")).json()["attempts"][0]["url"]
+            await http.post("/_sandbox/webhook", json={"url": other.url, "secret": SECRET})
+            customer = await client.v1.customers.create_async({"name": "Ann"})
+            silent = {"set": {"name": "Bea"}, "deliver": False}
+            withheld = (await http.post(f"/_sandbox/objects/{customer.id}", json=silent)).json()
+            await client.v1.customers.update_async(customer.id, {"name": "Cid"})
+            other.wait_for(2)
+            await http.post("/_sandbox/webhook", json={"url": before, "secret": SECRET})
+        assert other.verify_all() == ["customer.created", "customer.updated"]
+        assert withheld["id"] not in [event["id"] for event in other.events]
+
+
+async def test_two_hundred_customers_with_subscriptions_take_a_moment(client: stripe.StripeClient) -> None:
+    product = await client.v1.products.create_async({"name": "Pro"})
+    price = await client.v1.prices.create_async(
+        {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"}, "product": product.id}
+    )
+    started = time.monotonic()
+
+    async def sign_up() -> None:
+        customer = await client.v1.customers.create_async({"name": "Ann"})
+        await client.v1.subscriptions.create_async({"customer": customer.id, "items": [{"price": price.id}]})
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(200):
+            tasks.create_task(sign_up())
+
+    assert time.monotonic() - started < 10
+
+
+def test_it_ends_with_a_parent_that_was_killed() -> None:
+    parent = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", _STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+
+    wait_until(lambda: not _runs(pid))
+
+
+def test_stop_ends_it_and_is_idempotent() -> None:
+    process = StripeSandboxProcess.start(webhook_url=None, webhook_secret=SECRET)
+
+    process.stop()
+    process.stop()
+
+    assert not _runs(process.pid)
+
+
+def test_a_taken_port_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(RuntimeError, match="did not start"):
+        StripeSandboxProcess.start(webhook_url=None, webhook_secret=SECRET, port=taken.getsockname()[1])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
