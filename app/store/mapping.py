@@ -86,7 +86,7 @@ def result_from_document(raw: Mapping[str, Any]) -> StoredResult:
     head = _read(_RESULT_HEAD, "idempotency", raw)
     try:
         records = tuple(from_document(Kind(tagged["kind"]), tagged["document"]) for tagged in raw.get("records") or ())
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, MappingError) as error:
         raise MappingError("idempotency", head.id, f"records: {error}") from error
     return StoredResult(id=head.id, input_digest=head.input_digest, created_at=head.created_at, records=records)
 

@@ -172,15 +172,9 @@ class Mongo:
 
     async def _check_server(self) -> None:
         hello = await self.client.admin.command("hello")
-        if "setName" not in hello and hello.get("msg") != "isdbgrid":
-            raise StandaloneError(
-                f"MongoDB at {redact(self._uri)} is a standalone server; change streams and transactions need a "
-                "replica set, of one member at least: start it with `mongod --replSet rs0`, "
-                "and run `rs.initiate()` once in mongosh"
-            )
-        version = (await self.client.server_info())["version"]
-        if int(version.split(".")[0]) < _OLDEST_SERVER:
-            raise VersionError(f"MongoDB {version} is too old; {_OLDEST_SERVER}.0 or newer is needed")
+        version: str = (await self.client.server_info())["version"]
+        if fault := unfit(hello, version, redact(self._uri)):
+            raise fault
 
     async def _make_indexes(self, retention: Retention) -> None:
         existing = await self.db.list_collection_names()
@@ -193,6 +187,19 @@ class Mongo:
             elif name not in existing:
                 with suppress(CollectionInvalid):  # another replica was quicker
                     await self.db.create_collection(name)
+
+
+def unfit(hello: Mapping[str, Any], version: str, address: str) -> SetupError | None:
+    """Return why a server that answered `hello` so cannot serve us; None where it can."""
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        return StandaloneError(
+            f"MongoDB at {address} is a standalone server; change streams and transactions need a "
+            "replica set, of one member at least: start it with `mongod --replSet rs0`, "
+            "and run `rs.initiate()` once in mongosh"
+        )
+    if int(version.split(".", maxsplit=1)[0]) < _OLDEST_SERVER:
+        return VersionError(f"MongoDB {version} at {address} is too old; {_OLDEST_SERVER}.0 or newer is needed")
+    return None
 
 
 def _with_retention(index: IndexModel, collection: str, retention: Retention) -> IndexModel:
