@@ -3,18 +3,17 @@
 import importlib.metadata
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from sandbox.waiting import runs, wait_until
 
 from app.sandbox.mongod import EmbeddedMongod, MongodUnavailableError, find_mongod
 
@@ -42,7 +41,7 @@ def _data_dir(factory: pytest.TempPathFactory) -> Path:
 
 
 def _start_elsewhere(data_dir: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter
+    process = subprocess.Popen(
         [sys.executable, "-c", _OWNER, str(data_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -55,20 +54,6 @@ def _start_elsewhere(data_dir: Path) -> tuple[subprocess.Popen[str], dict[str, A
 
 def _finish(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=20)
-
-
-def _wait_until(condition: Callable[[], bool], timeout_s: float = 15) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "condition was not met in time"
-        time.sleep(0.02)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def _put(uri: str, value: int) -> None:
@@ -125,7 +110,7 @@ def test_killing_the_owner_ends_mongod_and_the_next_start_keeps_documents_and_po
 
     successor = EmbeddedMongod.start(tmp_path)  # at once: it must wait for the old one itself
     try:
-        _wait_until(lambda: not _runs(seen["pid"]))
+        wait_until(lambda: not runs(seen["pid"]))
         assert successor.owner
         assert successor.uri == seen["uri"]
         assert _values(successor.uri) == [1]
@@ -138,25 +123,21 @@ def test_killing_the_owner_leaves_no_orphan_without_a_successor(tmp_path: Path) 
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
 
-    _wait_until(lambda: not _runs(seen["pid"]))
+    wait_until(lambda: not runs(seen["pid"]))
 
 
-def test_a_taken_port_makes_it_move_and_keeps_the_documents(tmp_path: Path) -> None:
-    first = EmbeddedMongod.start(tmp_path / "first")
+def test_a_taken_port_makes_it_move_and_keeps_the_documents(server: EmbeddedMongod, tmp_path: Path) -> None:
+    first = EmbeddedMongod.start(tmp_path)
     _put(first.uri, 1)
     first.stop()
-    (tmp_path / "other").mkdir()
-    shutil.copy(tmp_path / "first" / "port", tmp_path / "other" / "port")
+    (tmp_path / "port").write_text(server.uri.removeprefix("mongodb://127.0.0.1:").partition("/")[0])
 
-    other = EmbeddedMongod.start(tmp_path / "other")
-    moved = EmbeddedMongod.start(tmp_path / "first")
+    moved = EmbeddedMongod.start(tmp_path)
     try:
-        assert other.uri == first.uri
-        assert moved.uri != first.uri
+        assert moved.uri not in (first.uri, server.uri)
         assert _values(moved.uri) == [1]
     finally:
         moved.stop()
-        other.stop()
 
 
 def test_stop_is_idempotent_and_ends_the_process(tmp_path: Path) -> None:
@@ -167,7 +148,7 @@ def test_stop_is_idempotent_and_ends_the_process(tmp_path: Path) -> None:
     server.stop()
     server.stop()
 
-    assert not _runs(pid)
+    assert not runs(pid)
     assert server.pid is None
     assert not (tmp_path / "endpoint.json").exists()
     assert '"exitCode":0' in (tmp_path / "mongod.log").read_text()

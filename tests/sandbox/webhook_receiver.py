@@ -1,14 +1,14 @@
 """A webhook endpoint in a thread: keeps what it gets and answers what it is told to."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
 import stripe
+from sandbox.waiting import wait_until
 
 SECRET = "whsec_receiver"
 
@@ -36,7 +36,7 @@ class Receiver:
 
 
 @contextmanager
-def receive() -> Iterator[Receiver]:
+def receive() -> Generator[Receiver]:
     class Endpoint(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 5
@@ -65,10 +65,3 @@ def receive() -> Iterator[Receiver]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.01)
