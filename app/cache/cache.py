@@ -211,6 +211,10 @@ class BillingCache:
         """Remember that the stored document cannot be read; RAM keeps its last good state."""
         self._malformed[kind, id] = problem
 
+    def is_malformed(self, kind: Kind, id: str) -> bool:
+        """Tell whether the stored document was last found unreadable."""
+        return (kind, id) in self._malformed
+
     def note_readable(self, kind: Kind, id: str) -> None:
         """Forget that it was malformed."""
         self._malformed.pop((kind, id), None)
