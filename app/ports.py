@@ -170,22 +170,24 @@ class WorkQueue(Protocol):
         """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for."""
         ...
 
-    async def settle(self, lease: Lease, events: Collection[str]) -> None:
-        """Note these events as processed and the object as clean, unless it was marked since it was leased."""
+    async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
+        """Note what became of events. Comes before the object is settled, so that a crash between repeats the work."""
         ...
 
-    async def park(self, lease: Lease, events: Collection[str], *, parents: Collection[str], reason: str) -> None:
-        """Set the object and these events aside until one of `parents` is released."""
+    async def clear(self, lease: Lease) -> None:
+        """Settle: the object is clean, unless it was marked since it was leased; then it is due again."""
         ...
 
-    async def postpone(
-        self, lease: Lease, events: Collection[str], *, until_at: int, error: str, counted: bool
-    ) -> None:
-        """Give the object back, to be tried again at `until_at`; a `counted` attempt brings it nearer to its burial."""
+    async def park(self, lease: Lease, parents: Collection[str]) -> None:
+        """Settle: set the object aside until one of `parents` is released, unless it was marked since."""
         ...
 
-    async def bury(self, lease: Lease, events: Collection[str], *, error: str) -> None:
-        """Make the object and these events dead letters, unless it was marked since it was leased."""
+    async def postpone(self, lease: Lease, *, until_at: int, error: str, counted: bool) -> None:
+        """Settle: try again at `until_at`. A `counted` attempt brings the object nearer to its burial."""
+        ...
+
+    async def bury(self, lease: Lease, *, error: str) -> None:
+        """Settle: the object is a dead letter, unless it was marked since."""
         ...
 
     async def mark(self, type: str, id: str) -> None:

@@ -27,11 +27,32 @@ class CustomerFacts(msgspec.Struct, frozen=True, gc=False):
     """What we use of a customer. `workspace_ref` is our id or the external id of a workspace."""
 
     id: str
+    created: int
+    workspace_ref: str | None
+
+
+class Links(msgspec.Struct, frozen=True, gc=False):
+    """The names by which a workspace may be found."""
+
+    customer_id: str | None
     workspace_ref: str | None
 
 
 class _Ref(msgspec.Struct, gc=False):
     id: _Id
+
+
+class _Linked(msgspec.Struct, gc=False):
+    customer: _Id | _Ref | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Data(msgspec.Struct, gc=False):
+    object: msgspec.Raw
+
+
+class _Event(msgspec.Struct, gc=False):
+    data: _Data
 
 
 class _Price(msgspec.Struct, gc=False):
@@ -74,23 +95,31 @@ class _Subscription(msgspec.Struct, gc=False):
 
 class _Customer(msgspec.Struct, gc=False):
     id: _Id
+    created: _Seconds = 0
     metadata: dict[str, str] | None = None
 
 
 def decode_customer(raw: str) -> CustomerFacts:
     """Read a customer."""
     customer = _read(raw, _Customer)
-    return CustomerFacts(id=customer.id, workspace_ref=workspace_ref(_clean(customer.metadata)))
+    return CustomerFacts(customer.id, customer.created, workspace_ref(_clean(customer.metadata)))
 
 
-def decode_lookup_key(raw: str) -> str | None:
-    """Read the lookup key of a price."""
-    return _read(raw, _Price).lookup_key
-
-
-def decode_product_id(raw: str) -> str:
-    """Read the id of a product; everything else of it is only mirrored."""
+def decode_id(raw: str) -> str:
+    """Read the id of any object; of products and prices everything else is only mirrored."""
     return _read(raw, _Ref).id
+
+
+def decode_links(raw: str) -> Links:
+    """Read what a customer or a subscription is linked by."""
+    linked = _read(raw, _Linked)
+    customer_id = _id(linked.customer) if linked.customer else None
+    return Links(customer_id, workspace_ref(_clean(linked.metadata)))
+
+
+def decode_payload(payload: str) -> str:
+    """Return the object in an event's payload, as JSON."""
+    return bytes(_decode_json(payload, _Event).data.object).decode()
 
 
 def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provisional: bool) -> Subscription:
@@ -131,9 +160,16 @@ def workspace_ref(metadata: dict[str, str]) -> str | None:
 
 def _read(raw: str, type: type[_T]) -> _T:
     try:
-        return msgspec.convert(orjson.loads(raw), type)
-    except (ValueError, UnicodeEncodeError, RecursionError) as error:
+        return msgspec.convert(orjson.loads(raw), type)  # strict about all of it, and bounded in depth
+    except ValueError as error:
         raise DecodeError(f"not a Stripe object as we know it: {error}") from error
+
+
+def _decode_json(text: str, type: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(text, type=type)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"not a Stripe event as we know it: {error}") from error
 
 
 def _status(word: str) -> SubscriptionStatus:

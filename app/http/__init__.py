@@ -1,0 +1,1 @@
+"""What HTTP itself needs: routes, probes, credentials, and the webhook."""

@@ -1,0 +1,196 @@
+"""POST /webhooks/stripe: verify, accept into the inbox, wake the worker; nothing else happens in the request."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import msgspec
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.domain.errors import UnavailableError
+from app.domain.stripe_event import StripeEvent, StripeEventStatus
+from app.ports import Clock, Inbox, SignatureError, WebhookVerifier
+from app.telemetry import Metrics, logger
+
+PATH: Final = "/webhooks/stripe"
+LIMIT_BYTES: Final = 512 * 1024
+SYNCED_TYPES: Final = frozenset({"customer", "product", "price", "subscription"})
+"""Types of objects whose state we keep; events about others are stored and not used."""
+
+_BODY_TIMEOUT_S: Final = 10
+_MAX_SECONDS: Final = 253_402_300_799
+
+_log = logger(__name__)
+_Word = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x20]+$")]
+
+
+class _Named(msgspec.Struct, gc=False):
+    object: str
+
+
+class _Object(msgspec.Struct, gc=False):
+    object: _Word | None = None
+    id: _Word | None = None
+
+
+class _Data(msgspec.Struct, gc=False):
+    object: _Object
+
+
+class _Snapshot(msgspec.Struct, gc=False):
+    id: _Word
+    type: _Word
+    created: Annotated[int, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
+    data: _Data
+    livemode: bool
+    api_version: _Word | None = None
+
+
+class _Related(msgspec.Struct, gc=False):
+    id: _Word
+    type: _Word
+
+
+class _Thin(msgspec.Struct, gc=False):
+    id: _Word
+    type: _Word
+    livemode: bool
+    related_object: _Related | None = None
+
+
+class _RefusedError(Exception):
+    """The request cannot become an event."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def webhook_route(
+    inbox: Inbox,
+    verifier: WebhookVerifier | None,
+    *,
+    clock: Clock,
+    wake: Callable[[], None],
+    metrics: Metrics,
+    livemode: bool | None = None,
+) -> Route:
+    """Build the route. Without a `verifier` it answers 503.
+
+    `livemode` is the mode of our API key: events of the other mode are stored and not used; None takes both.
+    """
+
+    async def receive(request: Request) -> Response:
+        if verifier is None:
+            return _answer(503, "no webhook secret is configured: set STRIPE_WEBHOOK_SECRET")
+        try:
+            body = await _read_body(request)
+            verifier.verify(body, request.headers.get("stripe-signature"))
+            event = _read_event(body, received_at=clock.now_at(), livemode=livemode)
+            accepted = await inbox.accept(event)
+        except SignatureError as error:
+            metrics.count("stripe_events", "refused")
+            return _answer(400, str(error))
+        except _RefusedError as error:
+            metrics.count("stripe_events", "refused")
+            return _answer(error.status, str(error))
+        except UnavailableError as error:
+            _log.warning("stripe_event_not_stored", error=error.message)
+            return _answer(503, "the event could not be stored; send it again")
+        return _acknowledge(event, accepted=accepted, wake=wake, metrics=metrics)
+
+    return Route(PATH, receive, methods=["POST"])
+
+
+def _acknowledge(event: StripeEvent, *, accepted: bool, wake: Callable[[], None], metrics: Metrics) -> Response:
+    if not accepted:
+        outcome = "duplicate"
+    elif event.status is StripeEventStatus.IGNORED:
+        outcome = "ignored"
+    else:
+        outcome = "accepted"
+        wake()
+    metrics.count("stripe_events", outcome)
+    return JSONResponse({"received": True, "outcome": outcome})
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LIMIT_BYTES:
+                    raise _RefusedError(413, f"the body is larger than {LIMIT_BYTES} bytes")
+    except TimeoutError as error:
+        raise _RefusedError(408, f"the body did not arrive within {_BODY_TIMEOUT_S} s") from error
+    except ClientDisconnect as error:
+        raise _RefusedError(400, "the client went away") from error
+    return bytes(body)
+
+
+def _read_event(body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
+    try:
+        raw: Any = orjson.loads(
+            body
+        )  # strict about all of it, unlike a typed decoder, which skips what it does not need
+        named = msgspec.convert(raw, _Named)
+        if named.object == "v2.core.event":
+            return _from_thin(msgspec.convert(raw, _Thin), body, received_at)
+        if named.object != "event":
+            raise _RefusedError(400, "the body is not a Stripe event")
+        snapshot = msgspec.convert(raw, _Snapshot)
+    except ValueError as error:
+        raise _RefusedError(400, f"the body is not a Stripe event as we know it: {error}"[:300]) from error
+    return _from_snapshot(snapshot, body, received_at=received_at, livemode=livemode)
+
+
+def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
+    about = snapshot.data.object
+    reason = _reason_to_ignore(snapshot, livemode=livemode)
+    return StripeEvent(
+        id=snapshot.id,
+        type=snapshot.type,
+        occurred_at=snapshot.created * 1000,
+        received_at=received_at,
+        payload=body.decode(),
+        status=StripeEventStatus.IGNORED if reason else StripeEventStatus.RECEIVED,
+        livemode=snapshot.livemode,
+        api_version=snapshot.api_version,
+        object_type=about.object,
+        object_id=about.id,
+        reason=reason,
+    )
+
+
+def _reason_to_ignore(snapshot: _Snapshot, *, livemode: bool | None) -> str | None:
+    about = snapshot.data.object
+    if about.object not in SYNCED_TYPES:
+        return f"objects of type {about.object} are not used"
+    if livemode is not None and snapshot.livemode != livemode:
+        return f"livemode is {snapshot.livemode}, and our API key is of the other mode"
+    if about.id is None:
+        raise _RefusedError(400, f"the event's {about.object} has no id")
+    return None
+
+
+def _from_thin(thin: _Thin, body: bytes, received_at: int) -> StripeEvent:
+    return StripeEvent(
+        id=thin.id,
+        type=thin.type,
+        occurred_at=received_at,  # only told in words; nothing orders thin events here
+        received_at=received_at,
+        payload=body.decode(),
+        status=StripeEventStatus.IGNORED,
+        livemode=thin.livemode,
+        object_type=thin.related_object.type if thin.related_object else None,
+        object_id=thin.related_object.id if thin.related_object else None,
+        reason="thin events are not used; point a snapshot endpoint here",
+    )
+
+
+def _answer(status: int, message: str) -> Response:
+    return JSONResponse({"error": message}, status_code=status)

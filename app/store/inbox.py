@@ -1,0 +1,256 @@
+"""Stripe's events as they came, and the objects they made dirty: a queue with leases, and memory of both."""
+
+import secrets
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
+from app.domain.sync_status import StripeBacklog
+from app.ports import Clock, Lease, Page
+from app.store.mapping import SCHEMA_VERSION, from_fields, to_document
+from app.store.mongo import Mongo
+
+_Document = dict[str, Any]
+
+_PENDING: Final = "PENDING"
+_PARKED: Final = "PARKED"
+_DEAD: Final = "DEAD"
+_UNSETTLED: Final = [StripeEventStatus.RECEIVED.value, StripeEventStatus.PARKED.value, StripeEventStatus.DEAD.value]
+_FINAL: Final = frozenset({StripeEventStatus.PROCESSED, StripeEventStatus.IGNORED})
+_MOST_EVENTS: Final = 500  # of one object at a time; the rest is found by `mark_forgotten`
+_MOST_FORGOTTEN: Final = 1000
+_BATCH: Final = 500
+_FETCH_COUNTER: Final = "stripe_fetch"
+
+
+class MongoInbox:
+    """The inbox and its worker's queue.
+
+    `dueAt` says when an object may be taken; taking it moves `dueAt` to the lease's end, so that the lease of a
+    process that died ends by itself. Only who holds `leaseToken` settles the object.
+    """
+
+    def __init__(self, mongo: Mongo, clock: Clock) -> None:
+        self._mongo = mongo
+        self._events = mongo.db["stripe_events"]
+        self._dirty = mongo.db["stripe_dirty"]
+        self._counters = mongo.db["counters"]
+        self._clock = clock
+
+    async def accept(self, event: StripeEvent) -> bool:
+        """Store the event once and mark its object dirty; False where the event was there already."""
+        document = to_document(event)
+        if event.status in _FINAL:
+            document["processedAt"] = document["receivedAt"]  # retention counts from here
+        with self._mongo.deadline():
+            try:
+                await self._events.insert_one(document)
+            except DuplicateKeyError:
+                return False
+            if event.status is StripeEventStatus.RECEIVED and event.object_type and event.object_id:
+                await self._mark(event.object_type, event.object_id)
+        return True
+
+    async def mark(self, type: str, id: str) -> None:
+        """Mark an object dirty again; a dead or parked one comes to life, one that waits after a failure is due."""
+        with self._mongo.deadline():
+            await self._mark(type, id)
+
+    async def release(self, parents: Collection[str]) -> int:
+        """Mark every object that is parked under one of these; return how many."""
+        due: _Document = {"state": _PENDING, "dueAt": self._now(), "parkedUnder": [], "attempts": 0}
+        with self._mongo.deadline():
+            result = await self._dirty.update_many(
+                {"state": _PARKED, "parkedUnder": {"$in": list(parents)}}, {"$set": due, "$inc": {"sequence": 1}}
+            )
+        return result.modified_count
+
+    async def event(self, id: str) -> StripeEvent | None:
+        """Return one event."""
+        with self._mongo.deadline():
+            document = await self._events.find_one({"_id": id})
+        return from_fields(StripeEvent, document) if document else None
+
+    async def events_page(
+        self, *, status: StripeEventStatus | None, after: str | None, first: int
+    ) -> Page[StripeEvent]:
+        """Return events, the newest received first. After an event that is gone, nothing comes."""
+        wanted: _Document = {"status": status.value} if status else {}
+        with self._mongo.deadline():
+            if after is not None:
+                last = await self._events.find_one({"_id": after}, {"receivedAt": 1})
+                if last is None:
+                    return Page((), has_next=False)
+                at = last["receivedAt"]
+                wanted["$or"] = [{"receivedAt": {"$lt": at}}, {"receivedAt": at, "_id": {"$lt": after}}]
+            order = [("receivedAt", DESCENDING), ("_id", DESCENDING)]
+            found = await self._events.find(wanted, sort=order, limit=first + 1).to_list()
+        events = tuple(from_fields(StripeEvent, document) for document in found[:first])
+        return Page(events, has_next=len(found) > first)
+
+    async def backlog(self) -> StripeBacklog:
+        """Return the inbox in numbers: objects to be worked on, parked, dead."""
+        with self._mongo.deadline():
+            groups = await self._dirty.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
+            counts = {group["_id"]: group["count"] async for group in groups}
+            newest = await self._events.find_one({}, {"receivedAt": 1}, sort=[("receivedAt", DESCENDING)])
+        return StripeBacklog(
+            pending=counts.get(_PENDING, 0),
+            parked=counts.get(_PARKED, 0),
+            dead=counts.get(_DEAD, 0),
+            last_event_at=_to_ms(newest["receivedAt"]) if newest else None,
+        )
+
+    async def lease(self, *, limit: int, until_at: int) -> list[Lease]:
+        """Take objects that are due and not leased, the longest due first."""
+        due: _Document = {"state": _PENDING, "dueAt": {"$lte": self._now()}}
+        with self._mongo.deadline():
+            found = await self._dirty.find(due, {"_id": 1}, sort=[("dueAt", ASCENDING)], limit=limit).to_list()
+            if not found:
+                return []
+            token = secrets.token_hex(12)
+            taken: _Document = {"leaseToken": token, "dueAt": _to_date(until_at)}
+            await self._dirty.update_many({**due, "_id": {"$in": [d["_id"] for d in found]}}, {"$set": taken})
+            leased = await self._dirty.find({"leaseToken": token}).to_list()
+        return [Lease(from_fields(DirtyObject, document), token) for document in leased]
+
+    async def renew(self, leases: Collection[Lease], *, until_at: int) -> None:
+        """Hold on to leases that are still ours."""
+        ours: _Document = {
+            "_id": {"$in": [lease.object.id for lease in leases]},
+            "leaseToken": {"$in": list({lease.token for lease in leases})},
+        }
+        with self._mongo.deadline():
+            await self._dirty.update_many(ours, {"$set": {"dueAt": _to_date(until_at)}})
+
+    async def fetch_sequence(self) -> int:
+        """Return the next number of the one counter that orders fetches by their start."""
+        with self._mongo.deadline():
+            counter = await self._counters.find_one_and_update(
+                {"_id": _FETCH_COUNTER}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        return int((counter or {})["value"])
+
+    async def unsettled(self, object_id: str, *, payloads: bool) -> list[StripeEvent]:
+        """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for."""
+        wanted: _Document = {"objectId": object_id, "status": {"$in": _UNSETTLED}}
+        fields = None if payloads else {"payload": 0}
+        order = [("occurredAt", ASCENDING), ("receivedAt", ASCENDING), ("_id", ASCENDING)]
+        with self._mongo.deadline():
+            found = await self._events.find(wanted, fields, sort=order, limit=_MOST_EVENTS).to_list()
+        return [from_fields(StripeEvent, {"payload": "", **document}) for document in found]
+
+    async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
+        """Note what became of events; each note counts as an attempt."""
+        if not events:
+            return
+        became: _Document = {
+            "status": status.value,
+            "reason": reason,
+            "processedAt": self._now() if status in _FINAL else None,
+        }
+        with self._mongo.deadline():
+            await self._events.update_many({"_id": {"$in": list(events)}}, {"$set": became, "$inc": {"attempts": 1}})
+
+    async def clear(self, lease: Lease) -> None:
+        """Settle: the object is clean, unless it was marked since it was leased; then it is due again."""
+        with self._mongo.deadline():
+            result = await self._dirty.delete_one(_held(lease, unmarked=True))
+            if not result.deleted_count:
+                await self._give_back(lease)
+
+    async def park(self, lease: Lease, parents: Collection[str]) -> None:
+        """Settle: set the object aside until one of `parents` is released, unless it was marked since."""
+        await self._set_aside(lease, {"state": _PARKED, "parkedUnder": list(parents), "attempts": 0, "lastError": None})
+
+    async def postpone(self, lease: Lease, *, until_at: int, error: str, counted: bool) -> None:
+        """Settle: try again at `until_at`. A `counted` attempt brings the object nearer to its burial."""
+        later: _Document = {"leaseToken": None, "dueAt": _to_date(until_at), "lastError": error}
+        with self._mongo.deadline():
+            await self._dirty.update_one(
+                _held(lease, unmarked=False), {"$set": later, "$inc": {"attempts": 1 if counted else 0}}
+            )
+
+    async def bury(self, lease: Lease, *, error: str) -> None:
+        """Settle: the object is a dead letter, unless it was marked since."""
+        await self._set_aside(lease, {"state": _DEAD, "lastError": error})
+
+    async def mark_forgotten(self, *, received_before_at: int) -> int:
+        """Mark the objects of events that were stored and whose object was never marked; return how many.
+
+        Every mark makes the object pending, and the events that its worker has seen leave RECEIVED before it stops
+        being pending: so an event that waits while its object does not was never marked.
+        """
+        pending: _Document = {"from": self._dirty.name, "localField": "_id", "foreignField": "_id", "as": "dirty"}
+        stages: list[Mapping[str, Any]] = [
+            {"$match": {"status": _UNSETTLED[0], "receivedAt": {"$lte": _to_date(received_before_at)}}},
+            {"$group": {"_id": "$objectId", "type": {"$first": "$objectType"}}},
+            {"$lookup": pending},
+            {"$match": {"dirty.state": {"$ne": _PENDING}}},
+            {"$limit": _MOST_FORGOTTEN},
+        ]
+        with self._mongo.deadline():
+            forgotten = [found async for found in await self._events.aggregate(stages)]
+            for found in forgotten:
+                await self._mark(found["type"], found["_id"])
+        return len(forgotten)
+
+    async def parents(self) -> AsyncIterator[Sequence[str]]:
+        """Yield, in batches, every parent that something is parked under."""
+        stages: list[Mapping[str, Any]] = [
+            {"$match": {"state": _PARKED}},
+            {"$unwind": "$parkedUnder"},
+            {"$group": {"_id": "$parkedUnder"}},
+        ]
+        with self._mongo.deadline():
+            found = [group["_id"] async for group in await self._dirty.aggregate(stages)]
+        for start in range(0, len(found), _BATCH):
+            yield found[start : start + _BATCH]
+
+    async def _mark(self, type: str, id: str) -> None:
+        is_pending = {"$eq": ["$state", _PENDING]}
+        # $gt also tells an absent token from a text
+        is_leased = {"$and": [is_pending, {"$gt": ["$leaseToken", None]}]}
+        marked: _Document = {
+            "type": {"$literal": type},
+            "schemaVersion": SCHEMA_VERSION,
+            "sequence": {"$add": [{"$ifNull": ["$sequence", 0]}, 1]},
+            "dueAt": {"$cond": [is_leased, "$dueAt", self._now()]},
+            "attempts": {"$cond": [is_pending, "$attempts", 0]},
+            "state": _PENDING,
+            "parkedUnder": [],
+        }
+        try:
+            await self._dirty.update_one({"_id": id}, [{"$set": marked}], upsert=True)
+        except DuplicateKeyError:  # another upsert came first: now it is there
+            await self._dirty.update_one({"_id": id}, [{"$set": marked}], upsert=True)
+
+    async def _set_aside(self, lease: Lease, fields: _Document) -> None:
+        with self._mongo.deadline():
+            result = await self._dirty.update_one(_held(lease, unmarked=True), {"$set": {**fields, "leaseToken": None}})
+            if not result.matched_count:
+                await self._give_back(lease)
+
+    async def _give_back(self, lease: Lease) -> None:
+        due: _Document = {"leaseToken": None, "dueAt": self._now(), "attempts": 0, "lastError": None}
+        await self._dirty.update_one(_held(lease, unmarked=False), {"$set": due})
+
+    def _now(self) -> datetime:
+        return _to_date(self._clock.now_at())
+
+
+def _held(lease: Lease, *, unmarked: bool) -> _Document:
+    held: _Document = {"_id": lease.object.id, "leaseToken": lease.token}
+    return {**held, "sequence": lease.object.sequence} if unmarked else held
+
+
+def _to_date(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
+
+
+def _to_ms(date: datetime) -> int:
+    return round(date.replace(tzinfo=UTC).timestamp() * 1000)

@@ -1,0 +1,136 @@
+"""Readings to records: load, decide, commit, several objects in one transaction where they come together."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from app.domain.audit import Actor, ActorKind
+from app.domain.change import Kind, Record
+from app.domain.errors import ConflictError, UnavailableError
+from app.domain.stripe_object import StripeObject
+from app.domain.workspace import Workspace
+from app.runtime import Runtime
+from app.services.commit import commit
+from sync.stripe.decide import SYNCED_TYPES, Verdict, View, decide
+from sync.stripe.decode import DecodeError, Links, decode_links
+from sync.stripe.readings import Reading
+
+OPERATION: Final = "syncStripe"
+_MOST_OBJECTS: Final = 16
+_TRIES: Final = 6  # another writer of the same records wins each time; more would be a fault
+_LINKED_TYPES: Final = frozenset({"customer", "subscription"})
+
+
+class _Entry(msgspec.Struct):
+    readings: Sequence[Reading]
+    verdicts: Sequence[Verdict] | None = None
+    error: Exception | None = None
+
+
+class Batches:
+    """Shares commits among those who submit at the same time: whoever has the turn takes all that wait along."""
+
+    def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
+        self._turn = asyncio.Lock()
+        self._waiting: list[_Entry] = []
+
+    async def submit(self, readings: Sequence[Reading]) -> Sequence[Verdict]:
+        """Store what the readings of one object change; return a verdict on each, in their order.
+
+        Raises `UnavailableError`, or whatever error this object alone meets.
+        """
+        entry = _Entry(readings)
+        self._waiting.append(entry)
+        async with self._turn:
+            while self._waiting and entry.verdicts is None and entry.error is None:
+                taken, self._waiting = self._waiting[:_MOST_OBJECTS], self._waiting[_MOST_OBJECTS:]
+                await self._write(taken)
+        if entry.verdicts is None:
+            raise entry.error or AssertionError("a written entry has a verdict or an error")
+        return entry.verdicts
+
+    async def _write(self, entries: Sequence[_Entry]) -> None:
+        try:
+            await self._commit(entries)
+        except UnavailableError as error:
+            for entry in entries:
+                entry.error = error
+        except Exception as error:  # noqa: BLE001 - a fault of ours with one object must not stop the others
+            if len(entries) == 1:
+                entries[0].error = error
+                return
+            for entry in entries:
+                await self._write([entry])
+
+    async def _commit(self, entries: Sequence[_Entry]) -> None:
+        ordered = sorted(entries, key=lambda entry: SYNCED_TYPES.index(entry.readings[0].type))
+        actor = Actor(ActorKind.STRIPE, ",".join(entry.readings[0].id for entry in entries))
+        for attempt in range(1, _TRIES + 1):
+            view = await load_view(self._rt, [reading for entry in entries for reading in entry.readings])
+            verdicts = [[decide(view, reading) for reading in entry.readings] for entry in ordered]
+            changes = view.changes()
+            try:
+                if changes:
+                    await commit(self._rt, actor, OPERATION, changes)
+            except ConflictError:
+                if attempt == _TRIES:
+                    raise
+                continue
+            for entry, decided in zip(ordered, verdicts, strict=True):
+                entry.verdicts = decided
+            return
+
+
+async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
+    """Load every record that the readings may change or be linked by, as the store has them."""
+    links = [link for reading in readings if (link := _links(reading))]
+    customers = {link.customer_id for link in links if link.customer_id}
+    mirrors = await rt.store.read(Kind.STRIPE_OBJECT, {*(reading.id for reading in readings), *customers})
+    subs = await _read(rt, Kind.SUBSCRIPTION, [r.id for r in readings if r.type == "subscription"])
+    refs = await find_workspaces(rt, {link.workspace_ref for link in links if link.workspace_ref})
+    workspaces = await _read(rt, Kind.WORKSPACE, _workspaces_of_customers(readings, refs.values(), mirrors.values()))
+    rivals = {
+        record.stripe_customer_id
+        for record in workspaces.values()
+        if isinstance(record, Workspace) and record.stripe_customer_id
+    }
+    others = await _read(rt, Kind.STRIPE_OBJECT, rivals - mirrors.keys())
+    claims = {cus: owner for cus in customers if (owner := rt.cache.workspace_of_customer(cus))}
+    return View([*mirrors.values(), *subs.values(), *workspaces.values(), *others.values()], refs, claims)
+
+
+async def find_workspaces(rt: Runtime, refs: Collection[str]) -> dict[str, str]:
+    """Return our ids of the workspaces that exist under these ids or external ids: from RAM, else from the store."""
+    found: dict[str, str] = {}
+    for ref in refs:
+        workspace_id = rt.cache.workspace_id(ref)
+        if workspace_id is None:
+            records = await rt.store.read_workspace(ref)
+            workspace_id = next((r.id for r in records if isinstance(r, Workspace) and r.deleted_at is None), None)
+        if workspace_id is not None:
+            found[ref] = workspace_id
+    return found
+
+
+async def _read(rt: Runtime, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
+    return await rt.store.read(kind, ids) if ids else {}
+
+
+def _links(reading: Reading) -> Links | None:
+    if reading.type in _LINKED_TYPES and not reading.gone:
+        with suppress(DecodeError):
+            return decode_links(reading.raw)
+    return None
+
+
+def _workspaces_of_customers(readings: Sequence[Reading], refs: Iterable[str], mirrors: Iterable[Record]) -> set[str]:
+    """Return the workspaces whose link to a customer may change: those named now, and those linked before."""
+    customers = {reading.id for reading in readings if reading.type == "customer"}
+    if not customers:
+        return set()
+    before = {m.workspace_id for m in mirrors if isinstance(m, StripeObject) and m.id in customers and m.workspace_id}
+    return {*refs, *before}

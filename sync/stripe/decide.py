@@ -1,0 +1,254 @@
+"""What Stripe's word about one object changes in our records: pure decisions over records that were loaded."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
+
+import msgspec
+
+from app.domain.change import Kind, Record
+from app.domain.stripe_object import StripeObject, StripeSource
+from app.domain.subscription import RANK, TERMINAL, Subscription, SubscriptionStatus, is_known_transition
+from app.domain.workspace import Workspace
+from sync.stripe.decode import (
+    NORM_VERSION,
+    DecodeError,
+    decode_customer,
+    decode_id,
+    decode_subscription,
+    workspace_ref,
+)
+from sync.stripe.readings import Phase, Reading
+
+SYNCED_TYPES: Final = ("customer", "product", "price", "subscription")
+"""In the order in which one batch takes them: a customer's link decides for its subscriptions."""
+
+_R = TypeVar("_R", bound=Record)
+
+
+class Fate(StrEnum):
+    """What became of a reading. STALE ones are older than what is stored; PARKED ones wait for a workspace."""
+
+    DONE = "DONE"
+    STALE = "STALE"
+    PARKED = "PARKED"
+    DEAD = "DEAD"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What became of a reading, and what must follow once it is stored.
+
+    `parents` would release a parked object; `linked` is the customer that found its workspace, `left` the workspace
+    it was taken from; `missing_customer` one that was never fetched.
+    """
+
+    fate: Fate
+    reason: str | None = None
+    parents: tuple[str, ...] = ()
+    linked: str | None = None
+    left: str | None = None
+    missing_customer: str | None = None
+    is_unknown_transition: bool = False
+
+
+class View:
+    """The records a batch is decided on: as the store has them, under those already decided.
+
+    `refs` finds workspace ids by our id and external id, `customers` by Stripe customer.
+    """
+
+    def __init__(self, records: Iterable[Record], refs: Mapping[str, str], customers: Mapping[str, str]) -> None:
+        self.refs = refs
+        self.customers = customers
+        self._stored: dict[tuple[Kind, str], Record] = {(record.KIND, record.id): record for record in records}
+        self._decided: dict[tuple[Kind, str], Record] = {}
+
+    def get(self, type: type[_R], id: str) -> _R | None:
+        """Return the record as it is after what was decided so far."""
+        key = type.KIND, id
+        record = self._decided.get(key) or self._stored.get(key)
+        return record if isinstance(record, type) else None
+
+    def put(self, record: Record) -> None:
+        """Decide that the record shall be so."""
+        self._decided[record.KIND, record.id] = record
+
+    def changes(self) -> list[Record]:
+        """Return the records that differ from what is stored."""
+        return [record for key, record in self._decided.items() if record != self._stored.get(key)]
+
+
+def decide(view: View, reading: Reading) -> Verdict:
+    """Put into the view what the reading changes."""
+    stored = view.get(StripeObject, reading.id)
+    try:
+        if reading.type == "subscription":
+            return _decide_subscription(view, reading, stored)
+        if not _is_newer(stored, reading):
+            return _STALE
+        if reading.type == "customer":
+            return _decide_customer(view, reading, stored)
+        if not reading.gone:
+            decode_id(reading.raw)
+    except DecodeError as error:
+        _keep_unread(view, reading, stored)
+        return Verdict(fate=Fate.DEAD, reason=str(error))
+    view.put(_mirror(stored, reading))
+    return Verdict(fate=Fate.DONE)
+
+
+_STALE: Final = Verdict(fate=Fate.STALE, reason="older than what is stored")
+
+
+def _is_newer(stored: StripeObject | None, reading: Reading) -> bool:
+    """Tell whether the reading may replace the mirror; one that fetched it again, or was told of it later, may."""
+    if stored is None:
+        return True
+    if reading.source is StripeSource.FETCH:
+        return reading.fetch_sequence > stored.fetch_sequence
+    reflected_at = stored.event_at or 0
+    if stored.gone or reading.event_at < reflected_at:
+        return False  # what was deleted never comes back
+    if reading.event_at > reflected_at:
+        return True
+    if stored.source is StripeSource.FETCH:
+        return False
+    # The very same word again: it was parked, or the process died before it could note that it was done.
+    return reading.phase is not Phase.CREATED or reading.raw == stored.raw
+
+
+def _is_newer_status(
+    stored: StripeObject | None, reading: Reading, before: SubscriptionStatus, after: SubscriptionStatus
+) -> bool:
+    """Tell the same of a subscription: events of one second are ordered by how far along its status is."""
+    if reading.source is StripeSource.FETCH:
+        return _is_newer(stored, reading)
+    if before in TERMINAL and after not in TERMINAL:
+        return False
+    is_tied = stored is not None and stored.event_at == reading.event_at and stored.source is StripeSource.EVENT
+    if is_tied and RANK[before] != RANK[after]:
+        return RANK[after] > RANK[before]
+    return _is_newer(stored, reading)
+
+
+def _decide_customer(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:
+    facts = None if reading.gone else decode_customer(reading.raw)
+    ref = facts.workspace_ref if facts else None
+    workspace_id = view.refs.get(ref) if ref else None
+    before = stored.workspace_id if stored else None
+    parents = (ref,) if ref and workspace_id is None else ()
+    view.put(_mirror(stored, reading, workspace_id=workspace_id, parked_under=parents))
+    if before and before != workspace_id:
+        _unlink(view, before, reading.id)
+    if facts and workspace_id:
+        _link(view, workspace_id, reading.id, facts.created)
+    return Verdict(
+        fate=Fate.PARKED if parents else Fate.DONE,
+        reason=f"no workspace is named {ref!r}" if parents else None,
+        parents=parents,
+        linked=reading.id if workspace_id and workspace_id != before else None,
+        left=before if before != workspace_id else None,
+    )
+
+
+def _link(view: View, workspace_id: str, customer_id: str, created: int) -> None:
+    workspace = view.get(Workspace, workspace_id)
+    if workspace is None or workspace.stripe_customer_id == customer_id:
+        return
+    rival = view.get(StripeObject, workspace.stripe_customer_id) if workspace.stripe_customer_id else None
+    # Of several customers that name one workspace the youngest is its own, in whatever order they were read.
+    if rival and rival.workspace_id == workspace_id and _age(rival) > (created, customer_id):
+        return
+    view.put(msgspec.structs.replace(workspace, stripe_customer_id=customer_id))
+
+
+def _age(customer: StripeObject) -> tuple[int, str]:
+    return decode_customer(customer.raw).created, customer.id
+
+
+def _unlink(view: View, workspace_id: str, customer_id: str) -> None:
+    workspace = view.get(Workspace, workspace_id)
+    if workspace is not None and workspace.stripe_customer_id == customer_id:
+        view.put(msgspec.structs.replace(workspace, stripe_customer_id=None))
+
+
+def _decide_subscription(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:
+    before = view.get(Subscription, reading.id)
+    if reading.gone:
+        return _end_subscription(view, reading, stored, before)
+    provisional = reading.source is StripeSource.EVENT
+    after = decode_subscription(reading.raw, stored=before, at=reading.at, provisional=provisional)
+    if not _is_newer_status(stored, reading, before.status if before else after.status, after.status):
+        return _STALE
+    ref = workspace_ref(after.metadata)
+    customer = view.get(StripeObject, after.stripe_customer_id)
+    found = view.refs.get(ref) if ref else _workspace_of(view, after.stripe_customer_id, customer)
+    # Without a link a subscription stays where it was; one that names an unknown workspace also waits for it.
+    workspace_id = found or (before.workspace_id if before else None)
+    parents = (ref or after.stripe_customer_id,) if found is None and (ref or before is None) else ()
+    view.put(_mirror(stored, reading, workspace_id=workspace_id, parked_under=parents))
+    if workspace_id:
+        view.put(msgspec.structs.replace(after, workspace_id=workspace_id))
+    return Verdict(
+        fate=Fate.PARKED if parents else Fate.DONE,
+        reason=f"no workspace is known for {parents[0]!r}" if parents else None,
+        parents=parents,
+        missing_customer=after.stripe_customer_id if parents and not ref and customer is None else None,
+        is_unknown_transition=before is not None and not is_known_transition(before.status, after.status),
+    )
+
+
+def _workspace_of(view: View, customer_id: str, customer: StripeObject | None) -> str | None:
+    return (customer.workspace_id if customer else None) or view.customers.get(customer_id)
+
+
+def _end_subscription(
+    view: View, reading: Reading, stored: StripeObject | None, before: Subscription | None
+) -> Verdict:
+    if not _is_newer(stored, reading):
+        return _STALE
+    view.put(_mirror(stored, reading, workspace_id=before.workspace_id if before else None))
+    if before is None or before.status in TERMINAL:
+        return Verdict(fate=Fate.DONE)
+    ended = msgspec.structs.replace(
+        before,
+        status=SubscriptionStatus.CANCELED,
+        canceled_at=before.canceled_at or reading.at,
+        ended_at=reading.at,
+        past_due_at=None,
+        provisional=False,
+    )
+    view.put(ended)
+    return Verdict(
+        fate=Fate.DONE, is_unknown_transition=not is_known_transition(before.status, SubscriptionStatus.CANCELED)
+    )
+
+
+def _keep_unread(view: View, reading: Reading, stored: StripeObject | None) -> None:
+    # What the API says is kept also where we cannot read it; a payload that we cannot read says nothing.
+    if reading.source is StripeSource.FETCH and _is_newer(stored, reading):
+        view.put(_mirror(stored, reading, workspace_id=stored.workspace_id if stored else None))
+
+
+def _mirror(
+    stored: StripeObject | None,
+    reading: Reading,
+    *,
+    workspace_id: str | None = None,
+    parked_under: tuple[str, ...] = (),
+) -> StripeObject:
+    before = stored or StripeObject(id=reading.id, type=reading.type, raw="", source=reading.source)
+    return msgspec.structs.replace(
+        before,
+        type=reading.type,
+        raw=before.raw if reading.gone and before.raw else reading.raw,
+        source=reading.source,
+        fetch_sequence=max(before.fetch_sequence, reading.fetch_sequence),
+        event_at=max(before.event_at or 0, reading.event_at),
+        api_version=reading.api_version or before.api_version,
+        norm_version=NORM_VERSION,
+        gone=reading.gone,
+        workspace_id=workspace_id,
+        parked_under=parked_under,
+        deleted_at=None,
+    )

@@ -1,0 +1,277 @@
+"""The worker: takes dirty objects, learns their state from Stripe, brings it to the store."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from app.domain.change import Kind
+from app.domain.errors import UnavailableError
+from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
+from app.domain.stripe_object import StripeObject
+from app.domain.sync_status import StripeSyncMode
+from app.ports import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
+from app.runtime import Runtime
+from app.telemetry import logger
+from sync.stripe.batch import Batches, find_workspaces
+from sync.stripe.decide import SYNCED_TYPES, Fate, Verdict
+from sync.stripe.decode import DecodeError
+from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
+
+MOST_ATTEMPTS: Final = 12
+
+_LEASE_MS: Final = 15_000
+_FORGOTTEN_MS: Final = 10_000  # longer than a webhook may take between storing an event and marking its object
+_FIRST_DELAY_MS: Final = 1_000
+_LONGEST_DELAY_MS: Final = 600_000
+_LONGEST_PAUSE_MS: Final = 60_000
+_FAILURES_OF_THE_API: Final = 3  # in a row, of whatever objects: fewer may be an object's own
+_ERROR_LENGTH: Final = 500
+
+_log = logger(__name__)
+
+
+class StripeWorker:
+    """Works on several objects at a time until cancelled.
+
+    With a `processor` every object is fetched; without one, payloads are applied as provisional where
+    `accepts_payloads`; else nothing is done. `jitter` returns a random number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        rt: Runtime,
+        queue: WorkQueue,
+        processor: PaymentProcessor | None,
+        *,
+        accepts_payloads: bool,
+        jitter: Callable[[], float],
+        concurrency: int = 8,
+        poll_s: float = 1,
+        sweep_s: float = 15,
+    ) -> None:
+        self._rt = rt
+        self._queue = queue
+        self._processor = processor
+        self._accepts_payloads = accepts_payloads
+        self._jitter = jitter
+        self._concurrency = concurrency
+        self._poll_s = poll_s
+        self._sweep_s = sweep_s
+        self._batches = Batches(rt)
+        self._bell = asyncio.Event()
+        self._held: dict[str, Lease] = {}
+        self._failures = 0
+        self._paused_until_at = 0
+        self.trouble: str | None = None
+        """Why Stripe's API cannot be asked now; None while it answers."""
+
+    @property
+    def mode(self) -> StripeSyncMode:
+        """How objects are learned."""
+        if self._processor is not None:
+            return StripeSyncMode.FETCH
+        return StripeSyncMode.PROVISIONAL if self._accepts_payloads else StripeSyncMode.OFF
+
+    @property
+    def _is_failing(self) -> bool:
+        return self._failures >= _FAILURES_OF_THE_API
+
+    def wake(self) -> None:
+        """Look at the inbox now."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises where the database does not answer: the supervisor starts it again."""
+        if self.mode is StripeSyncMode.OFF:
+            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew_leases())
+            tasks.create_task(self._sweep())
+            while True:
+                self._bell.clear()
+                for lease in await self._take():
+                    self._held[lease.object.id] = lease
+                    tasks.create_task(self._work(lease))
+                await self._rest()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll_s):
+                await self._bell.wait()
+        except TimeoutError:
+            return
+
+    async def _take(self) -> list[Lease]:
+        # While Stripe's API fails, one object at a time goes ahead to see whether it answers again.
+        limit = (1 if self._is_failing else self._concurrency) - len(self._held)
+        now_at = self._rt.clock.now_at()
+        if limit <= 0 or now_at < self._paused_until_at:
+            return []
+        return await self._queue.lease(limit=limit, until_at=now_at + _LEASE_MS)
+
+    async def _work(self, lease: Lease) -> None:
+        try:
+            await self._process(lease)
+        except UnavailableError as error:
+            # The lease ends by itself; whether anything was written does not matter, the guard will tell.
+            _log.warning("stripe_object_left", object=lease.object.id, error=str(error))
+        finally:
+            self._held.pop(lease.object.id, None)
+            self._bell.set()
+
+    async def _process(self, lease: Lease) -> None:
+        dirty = lease.object
+        events = await self._queue.unsettled(dirty.id, payloads=self.mode is StripeSyncMode.PROVISIONAL)
+        if dirty.type not in SYNCED_TYPES:
+            await self._queue.note(_ids(events), StripeEventStatus.IGNORED, reason=f"{dirty.type} is not used")
+            await self._queue.clear(lease)
+            return
+        try:
+            verdicts = await self._learn(dirty, events)
+        except ProcessorUnavailableError as error:
+            await self._postpone(lease, events, str(error), counted=self._note_failure(error))
+        except UnavailableError:
+            raise
+        except ProcessorRefusedError as error:
+            self.trouble = str(error)
+            await self._postpone(lease, events, str(error), counted=True)
+        except Exception as error:  # noqa: BLE001 - a fault of ours with one object must not stop the others
+            _log.exception("stripe_object_failed", object=dirty.id)
+            await self._postpone(lease, events, f"{type(error).__name__}: {error}", counted=True)
+        else:
+            await self._settle(lease, events, verdicts)
+
+    async def _learn(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
+        """Bring the object to the store; return one verdict on all events, or one on each, in their order."""
+        if self._processor is None:
+            return await self._apply_payloads(dirty, events)
+        sequence = await self._queue.fetch_sequence()
+        at = self._rt.clock.now_at()
+        fetched = await self._processor.retrieve(dirty.type, dirty.id)
+        self._failures, self.trouble = 0, None
+        return await self._batches.submit([from_fetched(fetched, sequence=sequence, at=at, events=events)])
+
+    async def _apply_payloads(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
+        verdicts: dict[str, Verdict] = {}
+        told: dict[str, Reading] = {}
+        for event in sorted(events, key=lambda event: (event.occurred_at, phase_of(event), event.received_at)):
+            try:
+                told[event.id] = from_event(event, id=dirty.id, type=dirty.type)
+            except DecodeError as error:
+                verdicts[event.id] = Verdict(fate=Fate.DEAD, reason=str(error))
+        if told:
+            verdicts.update(zip(told, await self._batches.submit(list(told.values())), strict=True))
+        return [verdicts[event.id] for event in events]
+
+    async def _settle(self, lease: Lease, events: Sequence[StripeEvent], verdicts: Sequence[Verdict]) -> None:
+        """Follow up what was stored, note the events, then give the object up: a crash between repeats the work."""
+        for verdict in verdicts:
+            await self._follow_up(lease.object, verdict)
+        parked = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.PARKED), None)
+        dead = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.DEAD), None)
+        each = list(verdicts) if len(verdicts) == len(events) else list(verdicts) * len(events)
+        await self._note(events, each, is_parked=parked is not None)
+        if parked is not None:
+            await self._queue.park(lease, parked.parents)
+            await self._release_known(parked.parents)  # one of them may have come just before
+        elif dead is not None:
+            await self._queue.bury(lease, error=dead.reason or "")
+        else:
+            await self._queue.clear(lease)
+
+    async def _follow_up(self, dirty: DirtyObject, verdict: Verdict) -> None:
+        if verdict.is_unknown_transition:
+            self._rt.metrics.count("stripe_unknown_transitions")
+            _log.warning("stripe_unknown_transition", object=dirty.id)
+        if verdict.linked:
+            await self._queue.release([verdict.linked])
+        if verdict.missing_customer:
+            await self._queue.mark("customer", verdict.missing_customer)
+        state = self._rt.cache.state(verdict.left) if verdict.left else None
+        for sub in state.subscriptions if state else ():
+            if sub.stripe_customer_id == dirty.id:
+                await self._queue.mark("subscription", sub.id)
+
+    async def _note(self, events: Sequence[StripeEvent], verdicts: Sequence[Verdict], *, is_parked: bool) -> None:
+        noted: dict[tuple[StripeEventStatus, str | None], list[str]] = {}
+        for event, verdict in zip(events, verdicts, strict=True):
+            match verdict.fate:
+                case Fate.DEAD:
+                    status = StripeEventStatus.DEAD
+                case Fate.PARKED:
+                    status = StripeEventStatus.PARKED
+                case Fate.DONE | Fate.STALE:
+                    # what an older payload of a parked object said must be there to be folded again
+                    status = StripeEventStatus.PARKED if is_parked else StripeEventStatus.PROCESSED
+            self._rt.metrics.count("stripe_events", "stale" if verdict.fate is Fate.STALE else status.value.lower())
+            noted.setdefault((status, verdict.reason), []).append(event.id)
+        for (status, reason), ids in noted.items():
+            await self._queue.note(ids, status, reason=reason)
+
+    async def _postpone(self, lease: Lease, events: Sequence[StripeEvent], error: str, *, counted: bool) -> None:
+        error = error[:_ERROR_LENGTH]
+        attempts = lease.object.attempts + counted
+        if attempts > MOST_ATTEMPTS:
+            self._rt.metrics.count("stripe_events", "dead", len(events))
+            await self._queue.note(_ids(events), StripeEventStatus.DEAD, reason=error)
+            await self._queue.bury(lease, error=error)
+            return
+        self._rt.metrics.count("stripe_events", "retried", len(events))
+        delay_ms = self._jittered(min(_FIRST_DELAY_MS * 2**attempts, _LONGEST_DELAY_MS))
+        await self._queue.note(_ids(events), StripeEventStatus.RECEIVED, reason=error)
+        await self._queue.postpone(lease, until_at=self._rt.clock.now_at() + delay_ms, error=error, counted=counted)
+
+    def _note_failure(self, error: ProcessorUnavailableError) -> bool:
+        """Pause all fetches where the API fails, longer each time; tell whether it had answered since the last failure.
+
+        While it answers nobody, no object is at fault, and none comes nearer to its burial.
+        """
+        had_answered = self._failures == 0
+        self._failures += 1
+        self.trouble = str(error)
+        asked_ms = int((error.retry_after_s or 0) * 1000)
+        pause_ms = self._jittered(min(_FIRST_DELAY_MS * 2 ** min(self._failures, 10), _LONGEST_PAUSE_MS))
+        wait_ms = max(pause_ms if self._is_failing else 0, min(asked_ms, _LONGEST_DELAY_MS))
+        self._paused_until_at = max(self._paused_until_at, self._rt.clock.now_at() + wait_ms)
+        return had_answered
+
+    def _jittered(self, delay_ms: int) -> int:
+        return int(delay_ms * (0.5 + self._jitter() / 2))
+
+    async def _renew_leases(self) -> None:
+        while True:
+            await asyncio.sleep(_LEASE_MS / 3000)
+            if self._held:
+                await self._queue.renew(list(self._held.values()), until_at=self._rt.clock.now_at() + _LEASE_MS)
+
+    async def _sweep(self) -> None:
+        """Find what fell between two steps: events never marked, parked objects whose parent is there."""
+        is_confirmed = self.mode is not StripeSyncMode.FETCH
+        while True:
+            if not is_confirmed and self._rt.cache.ready:
+                await self._confirm_provisional()
+                is_confirmed = True
+            await self._queue.mark_forgotten(received_before_at=self._rt.clock.now_at() - _FORGOTTEN_MS)
+            async for parents in self._queue.parents():
+                await self._release_known(parents)
+            self._bell.set()
+            await asyncio.sleep(self._sweep_s)
+
+    async def _release_known(self, parents: Collection[str]) -> None:
+        mirrors = await self._rt.store.read(Kind.STRIPE_OBJECT, parents)
+        linked = {mirror.id for mirror in mirrors.values() if isinstance(mirror, StripeObject) and mirror.workspace_id}
+        claimed = {parent for parent in parents if self._rt.cache.workspace_of_customer(parent)}
+        known = {*linked, *claimed, *await find_workspaces(self._rt, set(parents) - mirrors.keys() - claimed)}
+        if known and await self._queue.release(known):
+            self._bell.set()
+
+    async def _confirm_provisional(self) -> None:
+        """Once there is a key, learn anew what was only told by payloads."""
+        for sub_id in self._rt.cache.ids(Kind.SUBSCRIPTION):
+            sub = self._rt.cache.subscription(sub_id)
+            if sub is not None and sub.provisional:
+                await self._queue.mark("subscription", sub_id)
+
+
+def _ids(events: Sequence[StripeEvent]) -> list[str]:
+    return [event.id for event in events]

@@ -1,0 +1,76 @@
+"""Stripe's word about one object: fetched from the API, or told by an event's payload."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+import msgspec
+
+from app.domain.stripe_event import FetchedObject, StripeEvent
+from app.domain.stripe_object import StripeSource
+from sync.stripe.decode import decode_payload
+
+
+class Phase(IntEnum):
+    """Where in its object's life an event stands."""
+
+    CREATED = 0
+    UPDATED = 1
+    DELETED = 2
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`at` is when it was said; `event_at` the creation of the newest event that it reflects."""
+
+    id: str
+    type: str
+    raw: str
+    source: StripeSource
+    at: int
+    event_at: int
+    fetch_sequence: int = 0
+    api_version: str | None = None
+    gone: bool = False
+    phase: Phase = Phase.UPDATED
+
+
+def from_fetched(fetched: FetchedObject, *, sequence: int, at: int, events: Iterable[StripeEvent]) -> Reading:
+    """Read an object that was asked for at `at`, after these events had come."""
+    return Reading(
+        id=fetched.id,
+        type=fetched.type,
+        raw=fetched.raw,
+        source=StripeSource.FETCH,
+        at=at,
+        event_at=max([at // 1000 * 1000, *(event.occurred_at for event in events)]),
+        fetch_sequence=sequence,
+        api_version=fetched.api_version,
+        gone=fetched.gone,
+    )
+
+
+def from_event(event: StripeEvent, *, id: str, type: str) -> Reading:
+    """Read the object in an event. Raises `DecodeError`."""
+    phase = phase_of(event)
+    return Reading(
+        id=id,
+        type=type,
+        raw=decode_payload(event.payload),
+        source=StripeSource.EVENT,
+        at=event.occurred_at,
+        event_at=event.occurred_at,
+        api_version=event.api_version,
+        # a deleted subscription is still there, and canceled
+        gone=phase is Phase.DELETED and type != "subscription",
+        phase=phase,
+    )
+
+
+def phase_of(event: StripeEvent) -> Phase:
+    """Tell the phase by the last word of the event's type."""
+    match event.type.rpartition(".")[2]:
+        case "created":
+            return Phase.CREATED
+        case "deleted":
+            return Phase.DELETED
+        case _:
+            return Phase.UPDATED
