@@ -18,6 +18,7 @@ from app.ports import Clock, Ids, RecordStore
 from app.runtime import Runtime
 from app.services.loading import load_record
 from app.services.result import Written, settle, written, written_or_current
+from app.store.mapping import to_document
 
 _PREFIX: Final = "ent_"
 _CREDENTIAL_MAX: Final = 512
@@ -112,7 +113,7 @@ async def bootstrap_key(store: RecordStore, new_ids: Ids, clock: Clock, name: st
         kind=Kind.API_KEY,
         record_id=key.id,
         before=None,
-        after=msgspec.to_builtins(key),
+        after={name: value for name, value in to_document(key).items() if name != "secretHash"},
     )
     await store.write((key,), (entry,), None)
     return key, _credential(key.id, secret)

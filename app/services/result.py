@@ -9,7 +9,7 @@ import msgspec
 
 from app.domain.api_key import Principal
 from app.domain.change import Record
-from app.domain.errors import ConflictError
+from app.domain.errors import ConflictError, ValidationError
 from app.runtime import Runtime
 from app.services.idempotency import Once, once
 
@@ -45,10 +45,19 @@ async def settle(rt: Runtime, principal: Principal, operation: str, input: Keyed
     RAM may lag behind another replica's write, so what conflicts is decided again on what the store holds;
     a conflict that stands there too is the caller's.
     """
+    _refuse_unstorable(input)
     for conflicts in range(_CONFLICTS_MAX):
         with suppress(ConflictError):
             return await once(rt, principal, operation, input.idempotency_key, input, partial(decide, conflicts))
     return await once(rt, principal, operation, input.idempotency_key, input, partial(decide, _CONFLICTS_MAX))
+
+
+def _refuse_unstorable(input: Keyed) -> None:
+    """Refuse half a surrogate pair wherever it stands: neither digest nor store can hold it."""
+    try:
+        msgspec.json.encode(input)
+    except UnicodeEncodeError:
+        raise ValidationError.of("input", "INVALID_CHARACTER", "a text holds half a surrogate pair") from None
 
 
 def written(done: Once, type: type[R]) -> Written[R]:

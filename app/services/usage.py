@@ -2,16 +2,19 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
 from app.domain import ids
 from app.domain.api_key import Principal
 from app.domain.change import Kind, Source
-from app.domain.entitlement import Entitlement, WorkspaceState, evaluate, usage_windows
-from app.domain.errors import ConflictError, IdempotencyConflictError
+from app.domain.entitlement import Entitlement, evaluate, usage_windows
+from app.domain.errors import ConflictError, IdempotencyConflictError, UnavailableError
 from app.domain.faults import INPUT, idempotency_key_faults, quantity_faults, refuse
 from app.domain.plan import Feature
 from app.domain.usage import Balance, UsageEvent, amount_faults, record
@@ -19,9 +22,13 @@ from app.ports import ResultExistsError
 from app.runtime import Runtime
 from app.services.loading import load_feature, load_state, refuse_archived
 
-_ATTEMPTS: Final = 200
+_ATTEMPTS: Final = 100
 _BACKOFF_S: Final = 0.002
 _BACKOFF_MAX_S: Final = 0.05
+_TURN_S: Final = 5
+
+_turns: Final = WeakValueDictionary[str, asyncio.Lock]()
+"""By workspace id: requests of one process take turns, because two that collide both pay for a transaction."""
 
 
 class RecordUsageInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +60,8 @@ async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInpu
         feature = await load_feature(rt, input.feature_key)
         refuse_archived(state.workspace)
         refuse(amount_faults(feature, input.amount))
-        known = await _write(rt, state, feature, event)
+        async with _turn(event.workspace_id):
+            known = await _write(rt, feature, event)
     if known is not None and known.input_digest != event.input_digest:
         raise IdempotencyConflictError(known.recorded_at)
     now = rt.cache.state(state.workspace.id)
@@ -61,11 +69,27 @@ async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInpu
     return Recorded(known or event, entitlement, replayed=known is not None)
 
 
-async def _write(rt: Runtime, state: WorkspaceState, feature: Feature, event: UsageEvent) -> UsageEvent | None:
+@asynccontextmanager
+async def _turn(workspace_id: str) -> AsyncGenerator[None]:
+    """Wait for this workspace's turn, and not for ever: behind a database that hangs, the queue would add up."""
+    turn = _turns.setdefault(workspace_id, asyncio.Lock())
+    try:
+        async with asyncio.timeout(_TURN_S):
+            await turn.acquire()
+    except TimeoutError:
+        raise UnavailableError from None
+    try:
+        yield
+    finally:
+        turn.release()
+
+
+async def _write(rt: Runtime, feature: Feature, event: UsageEvent) -> UsageEvent | None:
     """Write the event and the balance that counts it; return the event that was there before, if one was.
 
-    Compare and set: whoever comes second, of this process or another, counts again on what the store then holds.
+    Compare and set: where another process was quicker, count again on what the store then holds.
     """
+    state = await load_state(rt, event.workspace_id)
     windows = usage_windows(feature.key, state, rt.cache.catalogue(), event.recorded_at)
     balance = state.balance
     for attempt in range(_ATTEMPTS):

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.services.lookup import Lookup
 from support.clock import FrozenClock, SequentialIds
 
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.api_key import Principal, Scope
+from app.domain.change import Record, Source
 from app.domain.entitlement import WorkspaceState
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.domain.sync_status import (
@@ -23,10 +23,12 @@ from app.domain.sync_status import (
 )
 from app.ports import Page
 from app.runtime import Runtime
-from app.store.mongo import Mongo
+from app.services.lookup import Lookup
+from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics
 
+_CENTURY_S = 100 * 365 * 86_400
 ADMIN = Principal(id="key_admin", scopes=frozenset({Scope.ADMIN}))
 
 
@@ -127,7 +129,8 @@ async def running(
 ) -> AsyncIterator[Runtime]:
     """Give a runtime with real store, cache and lookup. No change stream runs: a second one lags, as a replica may."""
     mongo = Mongo(uri, database)
-    await mongo.open()
+    # The frozen clock may lie far behind the server's, which would delete as expired what was just written.
+    await mongo.open(retention=Retention(audit_s=_CENTURY_S, idempotency_s=_CENTURY_S, stripe_events_s=_CENTURY_S))
     clock = clock or FrozenClock()
     store = MongoStore(mongo)
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=default_plan_key)
@@ -151,3 +154,10 @@ async def state_of(rt: Runtime, ref: str) -> WorkspaceState | None:
     """Look a workspace up, whether RAM has it or not."""
     found = rt.lookup.state(ref)
     return await found if isinstance(found, Awaitable) else found
+
+
+async def put(rt: Runtime, *records: Record) -> None:
+    """Write records as another client would, and let RAM have them. They must be new: version 1."""
+    await rt.store.write(records, (), None)
+    for record in records:
+        rt.cache.apply(record, source=Source.STREAM)
