@@ -1,0 +1,203 @@
+"""One door for writes: version, audit, store and RAM, or nothing at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pymongo
+import pytest
+from msgspec.structs import replace
+from support.records import NOW, grant, sub, workspace
+from support.runtime import fakes_of, running
+
+from app.domain.api_key import ApiKey, Scope
+from app.domain.audit import Actor, ActorKind
+from app.domain.change import Kind, Record
+from app.domain.errors import ConflictError
+from app.domain.stripe_object import StripeObject, StripeSource
+from app.ports import ResultExistsError, StoredResult
+from app.runtime import Runtime
+from app.services.commit import commit
+
+ACTOR = Actor(ActorKind.STRIPE, "evt_1")
+
+
+@pytest.fixture
+async def rt(mongodb_uri: str, database: str) -> AsyncIterator[Runtime]:
+    async with running(mongodb_uri, database) as runtime:
+        yield runtime
+
+
+@pytest.fixture
+def audit(mongodb_uri: str, database: str) -> Any:
+    """Give a reader of the audit as it was written, oldest first."""
+
+    def entries() -> list[dict[str, Any]]:
+        with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
+            return list(client[database]["audit"].find(sort=[("_id", 1)]))
+
+    return entries
+
+
+def new(record: Record) -> Record:
+    return replace(record, version=0)
+
+
+async def test_a_new_record_gets_version_incarnation_and_dates(rt: Runtime) -> None:
+    [written] = await commit(rt, ACTOR, "create", [new(workspace(incarnation="", created_at=0))])
+
+    assert (written.version, written.created_at, written.updated_at) == (1, rt.clock.now_at(), rt.clock.now_at())
+    assert written.incarnation
+    assert await rt.store.read(Kind.WORKSPACE, ["ws_1"]) == {"ws_1": written}
+
+
+async def test_a_record_made_anew_has_another_incarnation(rt: Runtime) -> None:
+    written = await commit(rt, ACTOR, "create", [new(workspace("ws_1")), new(workspace("ws_2"))])
+
+    assert written[0].incarnation != written[1].incarnation
+
+
+async def test_a_change_raises_the_version_and_keeps_its_birth(rt: Runtime) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(workspace())])
+    fakes_of(rt).clock.advance(1000)
+
+    [changed] = await commit(rt, ACTOR, "update", [created])
+
+    assert (changed.version, changed.incarnation) == (2, created.incarnation)
+    assert (changed.created_at, changed.updated_at) == (created.created_at, created.updated_at + 1000)
+
+
+async def test_ram_has_it_when_commit_returns(rt: Runtime) -> None:
+    written = await commit(rt, ACTOR, "create", [new(workspace(external_id="acme")), new(sub()), new(grant())])
+
+    assert [rt.cache.held(record.KIND, record.id) for record in written] == list(written)
+    assert rt.cache.workspace_id("acme") == "ws_1"
+    state = rt.cache.state("ws_1")
+    assert state
+    assert (state.version, len(state.subscriptions), len(state.grants)) == (3, 1, 1)
+
+
+async def test_no_reader_sees_half_of_a_commit(rt: Runtime) -> None:
+    seen: set[int] = set()
+    writing = asyncio.ensure_future(commit(rt, ACTOR, "create", [new(workspace()), new(sub()), new(grant())]))
+
+    while not writing.done():
+        state = rt.cache.state("ws_1")
+        seen.add(state.version if state else 0)
+        await asyncio.sleep(0)
+    await writing
+
+    assert seen <= {0, 3}
+
+
+async def test_audit_tells_who_changed_what(rt: Runtime, audit: Any) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(grant(amount=Decimal(5)))])
+    await commit(rt, Actor(ActorKind.API_KEY, "key_1"), "revoke", [replace(created, revoked_at=NOW)])
+
+    first, second = audit()
+    assert first["actor"] == {"kind": "STRIPE", "id": "evt_1"}
+    assert (first["operation"], first["kind"], first["recordId"]) == ("create", "grants", "grant_1")
+    assert first["before"] is None
+    assert first["after"]["amount"].to_decimal() == 5
+    assert (second["operation"], second["actor"]["id"]) == ("revoke", "key_1")
+    assert (second["before"]["version"], second["before"]["revokedAt"]) == (1, None)
+    assert second["after"]["version"] == 2
+    assert second["after"]["revokedAt"] is not None
+
+
+async def test_secrets_and_raw_objects_stay_out_of_the_audit(rt: Runtime, audit: Any) -> None:
+    key = ApiKey(id="key_1", name="ci", secret_hash="0" * 64, scopes=(Scope.ADMIN,))
+    mirror = StripeObject(id="sub_1", type="subscription", raw="{}", source=StripeSource.FETCH)
+
+    written = await commit(rt, ACTOR, "create", [key, mirror])
+    await commit(rt, ACTOR, "update", written)
+
+    sides = [side for entry in audit() for side in (entry["before"], entry["after"]) if side]
+    assert len(sides) == 6
+    assert not [side for side in sides if "secretHash" in side or "raw" in side]
+    assert await rt.store.read(Kind.API_KEY, ["key_1"])
+
+
+@pytest.mark.parametrize(
+    ("stale", "current_version"),
+    [
+        pytest.param(workspace(version=1), 2, id="older than the store"),
+        pytest.param(workspace(version=3), 2, id="newer than the store"),
+        pytest.param(workspace(version=2, incarnation="another"), 2, id="of another life"),
+        pytest.param(workspace("ws_none"), None, id="not in the store"),
+    ],
+)
+async def test_what_was_loaded_otherwise_than_stored_is_a_conflict(
+    rt: Runtime, audit: Any, stale: Record, current_version: int | None
+) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(workspace())])
+    [current] = await commit(rt, ACTOR, "update", [created])
+    if stale.incarnation == "i":
+        stale = replace(stale, incarnation=created.incarnation)
+
+    with pytest.raises(ConflictError) as raised:
+        await commit(rt, ACTOR, "update", [new(grant()), stale])
+
+    assert raised.value.current_version == current_version
+    assert len(audit()) == 2
+    assert rt.cache.held(Kind.WORKSPACE, "ws_1") == current
+    assert rt.cache.held(Kind.GRANT, "grant_1") is None
+    assert await rt.store.read(Kind.GRANT, ["grant_1"]) == {}
+
+
+async def test_a_taken_name_leaves_ram_as_it_was(rt: Runtime) -> None:
+    await commit(rt, ACTOR, "create", [new(workspace("ws_1", external_id="acme"))])
+
+    with pytest.raises(ConflictError, match="externalId 'acme' is taken"):
+        await commit(rt, ACTOR, "create", [new(workspace("ws_2", external_id="acme"))])
+
+    assert rt.cache.held(Kind.WORKSPACE, "ws_2") is None
+    assert rt.cache.workspace_id("acme") == "ws_1"
+
+
+async def test_of_concurrent_commits_of_one_record_one_wins(rt: Runtime, audit: Any) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(workspace())])
+
+    outcomes = await asyncio.gather(*(commit(rt, ACTOR, "update", [created]) for _ in range(6)), return_exceptions=True)
+
+    assert sum(isinstance(outcome, ConflictError) for outcome in outcomes) == 5
+    held = rt.cache.held(Kind.WORKSPACE, "ws_1")
+    assert held
+    assert held.version == 2
+    assert len(audit()) == 2
+
+
+async def test_a_result_keeps_what_was_written_and_is_taken_once(rt: Runtime) -> None:
+    result = StoredResult(id="key_1:op:k", input_digest="d", created_at=NOW)
+
+    written = await commit(rt, ACTOR, "create", [new(workspace())], result=result)
+
+    stored = await rt.store.result("key_1:op:k")
+    assert stored
+    assert stored.records == written
+    with pytest.raises(ResultExistsError):
+        await commit(rt, ACTOR, "create", [new(workspace("ws_2"))], result=result)
+    assert rt.cache.held(Kind.WORKSPACE, "ws_2") is None
+
+
+async def test_a_result_may_stand_alone(rt: Runtime, audit: Any) -> None:
+    result = StoredResult(id="key_1:op:k", input_digest="d", created_at=NOW)
+
+    assert await commit(rt, ACTOR, "nothing", [], result=result) == ()
+
+    assert await rt.store.result("key_1:op:k") == result
+    assert audit() == []
+
+
+async def test_nothing_to_write_is_nothing_written(rt: Runtime, audit: Any) -> None:
+    assert await commit(rt, ACTOR, "nothing", []) == ()
+    assert audit() == []
+
+
+async def test_a_soft_delete_leaves_ram(rt: Runtime) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(grant())])
+
+    await commit(rt, ACTOR, "delete", [replace(created, deleted_at=NOW)])
+
+    assert "grant_1" not in rt.cache.ids(Kind.GRANT)
