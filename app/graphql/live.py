@@ -1,0 +1,86 @@
+"""Live: the state first, then every change, also when only the clock makes it."""
+
+import inspect
+from collections.abc import AsyncGenerator
+
+import strawberry
+
+from app.domain.errors import UnavailableError
+from app.graphql.context import Context, Info, find_state
+from app.graphql.decide import Answers, answers, to_set, unknown_answers
+from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, requires
+from app.graphql.types.entitlement import EntitlementSet
+from app.graphql.types.sync_status import SyncStatus
+
+SYNC_TOPIC = "sync"
+RETRY_S = 0.5
+"""How soon an answer that is not known is tried again: loading, or the database away."""
+SYNC_REFRESH_S = 5.0
+"""How old a sync status may get: the inbox's numbers change without a word to the feed."""
+LONGEST_WAIT_S = 3600.0
+"""A timer is set anew at least this often, so that a jump of the wall clock is noticed."""
+
+
+@strawberry.type
+class Live:
+    @strawberry.subscription(
+        directives=requires(*READS_ENTITLEMENTS),
+        description=(
+            "What a workspace may use: now, and again whenever it differs. Changes in quick succession arrive as one. "
+            "An unknown workspace is answered with WORKSPACE_NOT_FOUND, and again once it exists."
+        ),
+    )
+    async def entitlements_changed(
+        self, info: Info, workspace_id: strawberry.ID
+    ) -> AsyncGenerator[EntitlementSet, None]:
+        sent: Answers | None = None
+        context = info.context
+        while True:
+            topics = _topics(context, workspace_id)
+            with context.rt.cache.feed.subscribe(*topics) as changes:
+                while topics == _topics(context, workspace_id):
+                    found = await _answers(context, workspace_id)
+                    if found != sent:
+                        sent = found
+                        yield to_set(found)
+                    await changes.wait(_wait_s(context, found))
+
+    @strawberry.subscription(
+        directives=requires(*OPERATES), description="How true RAM is: now, and again whenever it differs."
+    )
+    async def sync_status_changed(self, info: Info) -> AsyncGenerator[SyncStatus, None]:
+        rt = info.context.rt
+        sent = None
+        with rt.cache.feed.subscribe(SYNC_TOPIC) as changes:
+            while True:
+                status = await rt.sync.status()
+                if status != sent:
+                    sent = status
+                    yield SyncStatus.from_domain(status)
+                await changes.wait(SYNC_REFRESH_S)
+
+
+def _topics(context: Context, ref: str) -> tuple[str, ...]:
+    """Return what to listen to: the reference as given, and our id once there is one."""
+    workspace_id = context.rt.cache.workspace_id(ref)
+    return (ref,) if workspace_id in (None, ref) else (ref, workspace_id)
+
+
+async def _answers(context: Context, ref: str) -> Answers:
+    rt = context.rt
+    if not rt.cache.ready:
+        return unknown_answers(ref)
+    try:
+        found = find_state(rt, ref)
+        state = await found if inspect.isawaitable(found) else found
+    except UnavailableError:
+        return unknown_answers(ref)
+    return answers(ref, state, rt.cache.catalogue(), rt.clock.now_at())
+
+
+def _wait_s(context: Context, found: Answers) -> float:
+    if found.is_unknown:
+        return RETRY_S
+    if found.valid_until_at is None:
+        return LONGEST_WAIT_S
+    return min(max(found.valid_until_at - context.rt.clock.now_at(), 1) / 1000, LONGEST_WAIT_S)

@@ -1,0 +1,1 @@
+"""Query fields, one file per concept: parse, call, translate."""

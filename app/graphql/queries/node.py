@@ -1,0 +1,92 @@
+"""`node(id)`: anything by its id, found by the id's prefix."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import strawberry
+
+from app.domain import grant, ids, plan
+from app.domain.change import Kind
+from app.graphql.context import Info
+from app.graphql.permissions import check_type, requires
+from app.graphql.types.api_key import ApiKey
+from app.graphql.types.catalogue import Feature, Plan
+from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
+from app.graphql.types.node import Node
+from app.graphql.types.stripe_event import StripeEvent
+from app.graphql.types.workspace import Subscription, Workspace, workspace_of
+
+STRIPE_EVENT: Final = "evt"
+
+
+@strawberry.type
+class NodeQueries:
+    @strawberry.field(
+        directives=requires(),
+        description="Anything by its id. Null where there is none. The type found says which scope is needed.",
+    )
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+        found = _BY_PREFIX.get(ids.prefix_of(id))
+        if found is None:
+            return None
+        found_type, find = found
+        check_type(info.context.principal, found_type)
+        node = find(info, id)
+        return await node if inspect.isawaitable(node) else node
+
+
+Finder = Callable[[Info, str], Node | Awaitable[Node | None] | None]
+
+
+def _workspace(info: Info, id: str) -> Workspace | Awaitable[Workspace | None] | None:
+    return info.context.from_state(
+        id, lambda state: workspace_of(state) if state and state.workspace.id == id else None
+    )
+
+
+def _feature(info: Info, id: str) -> Feature | None:
+    record = info.context.loaded().cache.held(Kind.FEATURE, id)
+    return Feature.from_domain(record) if isinstance(record, plan.Feature) else None
+
+
+def _plan(info: Info, id: str) -> Plan | None:
+    found = info.context.loaded().cache.catalogue().plan_by_id(id)
+    return Plan.from_domain(found) if found else None
+
+
+def _subscription(info: Info, id: str) -> Subscription | None:
+    found = info.context.loaded().cache.subscription(id)
+    return Subscription.from_domain(found) if found else None
+
+
+def _grant(info: Info, id: str) -> EntitlementGrant | None:
+    record = info.context.loaded().cache.held(Kind.GRANT, id)
+    return EntitlementGrant.from_domain(record) if isinstance(record, grant.Grant) else None
+
+
+def _override(info: Info, id: str) -> EntitlementOverride | None:
+    record = info.context.loaded().cache.held(Kind.OVERRIDE, id)
+    return EntitlementOverride.from_domain(record) if isinstance(record, grant.Override) else None
+
+
+def _api_key(info: Info, id: str) -> ApiKey | None:
+    found = info.context.loaded().cache.api_key(id)
+    return ApiKey.from_domain(found) if found else None
+
+
+async def _stripe_event(info: Info, id: str) -> StripeEvent | None:
+    found = await info.context.rt.inbox.event(id)
+    return StripeEvent.from_domain(found) if found else None
+
+
+_BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
+    ids.WORKSPACE: (Workspace, _workspace),
+    ids.FEATURE: (Feature, _feature),
+    ids.PLAN: (Plan, _plan),
+    ids.STRIPE_SUBSCRIPTION: (Subscription, _subscription),
+    ids.GRANT: (EntitlementGrant, _grant),
+    ids.OVERRIDE: (EntitlementOverride, _override),
+    ids.API_KEY: (ApiKey, _api_key),
+    STRIPE_EVENT: (StripeEvent, _stripe_event),
+}

@@ -1,0 +1,103 @@
+"""The answer to a check, and the set of all answers for a workspace."""
+
+from decimal import Decimal
+
+import strawberry
+
+from app.domain import entitlement as domain
+from app.domain.plan import LimitBehavior
+from app.graphql.permissions import SEES_ENTITLEMENT, requires
+from app.graphql.scalars import DateTime, Json
+from app.graphql.types.catalogue import Feature
+from app.graphql.types.grants import EntitlementGrant, instant, optional_json
+
+
+@strawberry.type(
+    directives=requires(*SEES_ENTITLEMENT),
+    description="Usage of a METERED feature. Where several limits hold, the one that binds most.",
+)
+class Usage:
+    used: Decimal = strawberry.field(description="Recorded in the period.")
+    limit: Decimal | None = strawberry.field(description="Null is unlimited.")
+    remaining: Decimal | None = strawberry.field(description="Never below 0; null is unlimited.")
+    overage: Decimal = strawberry.field(description="How much was used beyond the limit.")
+    period_start: DateTime | None = strawberry.field(description="Since when `used` counts; null is since ever.")
+    resets_at: DateTime | None = strawberry.field(description="When `used` starts from zero; null is never.")
+
+    @classmethod
+    def from_domain(cls, usage: domain.UsageAnswer) -> "Usage":
+        """Translate."""
+        return cls(
+            used=usage.used,
+            limit=usage.limit,
+            remaining=usage.remaining,
+            overage=usage.overage,
+            period_start=instant(usage.period_start_at),
+            resets_at=instant(usage.resets_at),
+        )
+
+
+@strawberry.type(
+    directives=requires(*SEES_ENTITLEMENT),
+    description="Whether a workspace may use a feature now, how much, and why not.",
+)
+class Entitlement:
+    feature_key: str = strawberry.field(description="The key that was asked for, known or not.")
+    feature: Feature | None = strawberry.field(description="Null where no feature has this key.")
+    has_access: bool = strawberry.field(description="Whether it may be used now, for the amount and values asked for.")
+    access_denied_reason: domain.AccessDeniedReason | None = strawberry.field(description="Null exactly with access.")
+    limit_behavior: LimitBehavior = strawberry.field(description="What happens beyond the limit.")
+    read_only: bool = strawberry.field(description="Access is for reading only: the subscription is overdue or paused.")
+    in_grace: bool = strawberry.field(description="Payment failed and access goes on for a while.")
+    grace_ends_at: DateTime | None = strawberry.field(description="When grace ends or ended; null without one.")
+    is_trial: bool = strawberry.field(description="Access comes from a trial alone.")
+    trial_ends_at: DateTime | None = strawberry.field(description="When the trial ends or ended; null without one.")
+    value: Json | None = strawberry.field(
+        description="CONFIG only: an integer, a string (also for DECIMAL) or a list of strings."
+    )
+    usage: Usage | None = strawberry.field(description="METERED only; null where no plan or grant sets anything.")
+    grants: list[EntitlementGrant] = strawberry.field(description="Everything that contributes to this answer.")
+    valid_until: DateTime | None = strawberry.field(
+        description="When the clock alone next changes this answer; null is never. A write can change it sooner."
+    )
+    version: str = strawberry.field(description="Rises with every change of the workspace; an integer as a string.")
+
+    @classmethod
+    def from_domain(cls, answer: domain.Entitlement) -> "Entitlement":
+        """Translate."""
+        return cls(
+            feature_key=answer.feature_key,
+            feature=Feature.from_domain(answer.feature) if answer.feature else None,
+            has_access=answer.has_access,
+            access_denied_reason=answer.access_denied_reason,
+            limit_behavior=answer.limit_behavior,
+            read_only=answer.read_only,
+            in_grace=answer.in_grace,
+            grace_ends_at=instant(answer.grace_ends_at),
+            is_trial=answer.is_trial,
+            trial_ends_at=instant(answer.trial_ends_at),
+            value=optional_json(answer.value),
+            usage=Usage.from_domain(answer.usage) if answer.usage else None,
+            grants=[EntitlementGrant.from_contribution(answer.feature_key, part) for part in answer.grants],
+            valid_until=instant(answer.valid_until_at),
+            version=str(answer.version),
+        )
+
+
+@strawberry.type(directives=requires(*SEES_ENTITLEMENT), description="The outcome of a check.")
+class EntitlementDecision:
+    entitlement: Entitlement = strawberry.field(description="The answer; a denial is an answer too.")
+
+
+@strawberry.type(directives=requires(*SEES_ENTITLEMENT), description="What a workspace may use, all at one instant.")
+class EntitlementSet:
+    workspace_id: strawberry.ID = strawberry.field(
+        description="Our id; what was asked with, where no workspace has it."
+    )
+    version: str = strawberry.field(description="Rises with every change of the workspace; `0` where it is unknown.")
+    entitlements: list[Entitlement] = strawberry.field(
+        description="By feature key, or in the order of `featureKeys`. Of an unknown workspace, only those named."
+    )
+    access_denied_reason: domain.AccessDeniedReason | None = strawberry.field(
+        description="Why nothing at all is given: WORKSPACE_NOT_FOUND, WORKSPACE_ARCHIVED or STATE_UNKNOWN; else null."
+    )

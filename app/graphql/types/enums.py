@@ -1,0 +1,205 @@
+"""The domain's enums as GraphQL shows them: names SCREAMING, a description for each value."""
+
+from collections.abc import Mapping
+from enum import EnumMeta, StrEnum
+from typing import Any, cast
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from app.domain.api_key import Scope
+from app.domain.entitlement import AccessDeniedReason
+from app.domain.grant import GrantSource
+from app.domain.plan import (
+    AccessLevel,
+    FeatureType,
+    LimitBehavior,
+    MergeRule,
+    MeterType,
+    PlanStatus,
+    ResetPeriod,
+    ValueType,
+)
+from app.domain.stripe_event import StripeEventStatus
+from app.domain.subscription import SubscriptionStatus
+from app.domain.sync_status import StripeSyncMode, WorkerState
+
+
+class ResyncScope(StrEnum):
+    """How much a resync covers; the API's word only."""
+
+    ALL = "ALL"
+    WORKSPACE = "WORKSPACE"
+
+
+def _expose(enum: EnumMeta, description: str, values: Mapping[str, str]) -> None:
+    """Make a domain enum part of the schema. Every value must be described."""
+    strawberry.enum(enum, description=description)
+    definition = cast("StrawberryEnumDefinition", cast("Any", enum).__strawberry_definition__)
+    for value in definition.values:
+        value.description = values[value.name]
+
+
+_expose(
+    Scope,
+    "What an API key may do.",
+    {
+        "ENTITLEMENTS_READ": "Checks, entitlements, subscriptions, the catalogue, and their live changes.",
+        "USAGE_WRITE": "Record usage.",
+        "BILLING_READ": "Workspaces and subscriptions.",
+        "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
+        "CATALOG_WRITE": "Create features and plans.",
+        "OPERATOR": "Sync status, Stripe's events, resync and replay.",
+        "ADMIN": "Create and revoke API keys, with any scope. Includes no other scope.",
+    },
+)
+_expose(
+    AccessDeniedReason,
+    "Why access is denied. The most specific reason is given.",
+    {
+        "WORKSPACE_NOT_FOUND": "No workspace has this id or externalId.",
+        "WORKSPACE_ARCHIVED": "The workspace was archived.",
+        "FEATURE_NOT_FOUND": "No feature has this key.",
+        "FEATURE_TYPE_MISMATCH": "requestedUsage needs a METERED feature, requestedValues a CONFIG one.",
+        "NO_ACTIVE_SUBSCRIPTION": "Nothing is subscribed and no free plan is set.",
+        "SUBSCRIPTION_PAST_DUE": "Payment failed and grace is over, or the plan gives less in grace.",
+        "SUBSCRIPTION_PAUSED": "The subscription is paused.",
+        "SUBSCRIPTION_INCOMPLETE": "The first payment has not succeeded yet.",
+        "TRIAL_EXPIRED": "The trial is over.",
+        "PRICE_NOT_IN_CATALOG": "A subscription holds a Stripe price that no plan names; tell an operator.",
+        "FEATURE_NOT_IN_PLAN": "The plan does not have the feature.",
+        "REVOKED": "An override took the feature away.",
+        "USAGE_LIMIT_EXCEEDED": "The amount asked for does not fit into what remains.",
+        "REQUESTED_VALUE_NOT_ALLOWED": "One of requestedValues is not among the values allowed.",
+        "STATE_UNKNOWN": "The service cannot tell now: it is loading, or its database does not answer. Ask again.",
+    },
+)
+_expose(
+    FeatureType,
+    "What kind of thing a feature is.",
+    {
+        "BOOLEAN": "On or off.",
+        "CONFIG": "A typed value, such as a number of regions.",
+        "METERED": "Usage against a limit.",
+    },
+)
+_expose(
+    MeterType,
+    "How a METERED feature is counted.",
+    {"INCREMENTAL": "Counts up and resets: API calls.", "FLUCTUATING": "A level that rises and falls: seats."},
+)
+_expose(
+    ValueType,
+    "The type of a CONFIG feature's value.",
+    {
+        "INTEGER": "A JSON integer.",
+        "DECIMAL": "An exact decimal as a string.",
+        "STRING": "A string.",
+        "ENUM": "A list of strings out of the feature's enumValues.",
+    },
+)
+_expose(
+    LimitBehavior,
+    "What happens beyond the limit.",
+    {
+        "HARD": "Denied.",
+        "SOFT": "Allowed; `overage` tells.",
+        "OVERAGE": "Allowed and billed; `overage` tells.",
+        "UNLIMITED": "There is no limit; `limit` and `remaining` are null.",
+    },
+)
+_expose(
+    ResetPeriod,
+    "When usage starts from zero again. Months are counted from an anchor and clamp to the month's last day.",
+    {
+        "NEVER": "Never.",
+        "HOUR": "Every hour.",
+        "DAY": "Every 24 hours.",
+        "WEEK": "Every 7 days.",
+        "MONTH": "Every month.",
+        "QUARTER": "Every 3 months.",
+        "YEAR": "Every 12 months.",
+        "BILLING_CYCLE": "With Stripe's billing period.",
+    },
+)
+_expose(
+    MergeRule,
+    "How values of several plans and grants become one.",
+    {
+        "SUM": "Added.",
+        "MAX": "The greatest.",
+        "ANY": "On where one says on.",
+        "UNION": "All values together.",
+        "LATEST": "That of the plan that started last.",
+    },
+)
+_expose(
+    AccessLevel,
+    "What a plan allows while a subscription is past due or paused.",
+    {"FULL": "Everything.", "READ_ONLY": "Reading; no further usage.", "NONE": "Nothing."},
+)
+_expose(
+    PlanStatus,
+    "Whether a plan is offered.",
+    {"ACTIVE": "Offered.", "ARCHIVED": "Serves those who have it; not offered any more."},
+)
+_expose(
+    GrantSource,
+    "Where a contribution comes from.",
+    {
+        "PLAN": "A subscription's plan, or the free plan.",
+        "TRIAL": "The workspace's own trial.",
+        "OVERRIDE": "An override that replaces the plan's word.",
+        "PROMOTIONAL": "A grant given as a promotion.",
+        "MANUAL": "A grant given by a person.",
+    },
+)
+_expose(
+    SubscriptionStatus,
+    "Stripe's eight statuses. TRIALING, ACTIVE, and PAST_DUE within grace entitle.",
+    {
+        "INCOMPLETE": "The first payment has not succeeded yet.",
+        "INCOMPLETE_EXPIRED": "The first payment never succeeded. Final.",
+        "TRIALING": "In Stripe's trial.",
+        "ACTIVE": "Paid. A scheduled cancellation is `cancelAtPeriodEnd`, not a status.",
+        "PAST_DUE": "A payment failed; Stripe tries again.",
+        "UNPAID": "Stripe gave up collecting; the subscription stays.",
+        "PAUSED": "The trial ended without a payment method.",
+        "CANCELED": "Ended. Final.",
+    },
+)
+_expose(
+    StripeEventStatus,
+    "What became of a Stripe event.",
+    {
+        "RECEIVED": "Waits for its object's turn.",
+        "PROCESSED": "Reflected in our records.",
+        "IGNORED": "Of a type that is kept and not used.",
+        "PARKED": "Waits for a customer or workspace that is unknown here.",
+        "DEAD": "Failed too often; `reason` tells. Replay it once the cause is gone.",
+    },
+)
+_expose(
+    WorkerState,
+    "How a background worker is.",
+    {
+        "INITIALIZING": "Not yet good since the process started.",
+        "VALID": "Good.",
+        "INTERRUPTED": "Was good and is being repaired.",
+        "OFF": "Does not run in this process.",
+    },
+)
+_expose(
+    StripeSyncMode,
+    "How facts come from Stripe.",
+    {
+        "FETCH": "Every object is read from Stripe's API.",
+        "PROVISIONAL": "Payloads are applied as told; there is no API key.",
+        "OFF": "There is no webhook secret.",
+    },
+)
+_expose(
+    ResyncScope,
+    "How much a resync covers.",
+    {"ALL": "Everything held in RAM.", "WORKSPACE": "The workspace named by `workspaceId`."},
+)

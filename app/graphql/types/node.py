@@ -1,0 +1,10 @@
+"""The interface of everything that has an id of its own."""
+
+import strawberry
+
+
+@strawberry.interface(description="Anything that `node(id)` finds. Ids are unique across types.")
+class Node:
+    id: strawberry.ID = strawberry.field(
+        description="A typed prefix and a unique part: `ws_0190…`; Stripe's own id for its objects."
+    )

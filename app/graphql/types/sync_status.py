@@ -1,0 +1,128 @@
+"""How true RAM is, and what reconciling found."""
+
+import strawberry
+
+from app.domain import sync_status as domain
+from app.graphql.permissions import OPERATES, requires
+from app.graphql.scalars import DateTime
+from app.graphql.types.grants import instant
+
+
+@strawberry.type(directives=requires(*OPERATES), description="What RAM holds.")
+class CacheStatus:
+    ready: bool = strawberry.field(description="Whether it was loaded; until then checks answer STATE_UNKNOWN.")
+    records: int = strawberry.field(description="Live records held.")
+    workspaces: int = strawberry.field(description="Workspaces among them.")
+    last_applied_at: DateTime | None = strawberry.field(
+        description="When a change last arrived; null before the first."
+    )
+    malformed: list[str] = strawberry.field(
+        description="Records of the database that could not be read; they keep their last good state."
+    )
+
+
+@strawberry.type(directives=requires(*OPERATES), description="One background worker.")
+class WorkerStatus:
+    name: str = strawberry.field(description="Its name.")
+    state: domain.WorkerState = strawberry.field(description="How it is.")
+    since_at: DateTime = strawberry.field(description="Since when it is so.")
+    last_error: str | None = strawberry.field(description="The last error it met, which may be long over.")
+    last_error_at: DateTime | None = strawberry.field(description="When that was.")
+
+
+@strawberry.type(directives=requires(*OPERATES), description="What one reconciliation found.")
+class ReconcileResult:
+    compared: int = strawberry.field(description="Records compared.")
+    repaired: int = strawberry.field(description="Records that differed and were refreshed. 0 is healthy.")
+    dropped: int = strawberry.field(description="Records that the database no longer has. 0 is healthy.")
+    divergent: list[strawberry.ID] = strawberry.field(description="The first hundred ids that differed.")
+    dry_run: bool = strawberry.field(description="Whether it only looked.")
+    initial: bool = strawberry.field(description="Whether it was the first load, in which everything is new.")
+
+    @classmethod
+    def from_domain(cls, result: domain.ReconcileResult) -> "ReconcileResult":
+        """Translate."""
+        return cls(
+            compared=result.compared,
+            repaired=result.repaired,
+            dropped=result.dropped,
+            divergent=[strawberry.ID(name) for name in result.divergent],
+            dry_run=result.dry_run,
+            initial=result.initial,
+        )
+
+
+@strawberry.type(directives=requires(*OPERATES), description="The reconciler, which cleans and refreshes RAM.")
+class ReconcileStatus:
+    running: bool = strawberry.field(description="Whether it runs now.")
+    last_run_at: DateTime | None = strawberry.field(description="When it last finished; null before the first time.")
+    last_result: ReconcileResult | None = strawberry.field(description="What it found then.")
+    repaired_total: int = strawberry.field(description="Repaired since the process started.")
+    dropped_total: int = strawberry.field(description="Dropped since the process started.")
+
+
+@strawberry.type(directives=requires(*OPERATES), description="The Stripe side.")
+class StripeSyncStatus:
+    mode: domain.StripeSyncMode = strawberry.field(description="How facts come from Stripe.")
+    pending: int = strawberry.field(description="Objects that wait for their turn.")
+    parked: int = strawberry.field(description="Objects that wait for a customer or workspace unknown here.")
+    dead: int = strawberry.field(description="Objects that failed too often.")
+    last_event_at: DateTime | None = strawberry.field(description="When Stripe last sent an event.")
+    unmapped_prices: list[str] = strawberry.field(
+        description="Prices that live subscriptions hold and no plan names; they grant nothing."
+    )
+
+
+@strawberry.type(directives=requires(*OPERATES), description="Everything an operator asks at night.")
+class SyncStatus:
+    cache: CacheStatus = strawberry.field(description="What RAM holds.")
+    workers: list[WorkerStatus] = strawberry.field(description="The background workers.")
+    reconcile: ReconcileStatus = strawberry.field(description="The reconciler.")
+    stripe: StripeSyncStatus = strawberry.field(description="The Stripe side.")
+
+    @classmethod
+    def from_domain(cls, status: domain.SyncStatus) -> "SyncStatus":
+        """Translate."""
+        return cls(
+            cache=CacheStatus(
+                ready=status.cache.ready,
+                records=status.cache.records,
+                workspaces=status.cache.workspaces,
+                last_applied_at=instant(status.cache.last_applied_at),
+                malformed=list(status.cache.malformed),
+            ),
+            workers=[_worker(worker) for worker in status.workers],
+            reconcile=_reconcile(status.reconcile),
+            stripe=_stripe(status.stripe),
+        )
+
+
+def _worker(worker: domain.WorkerStatus) -> WorkerStatus:
+    return WorkerStatus(
+        name=worker.name,
+        state=worker.state,
+        since_at=DateTime(worker.since_at),
+        last_error=worker.last_error,
+        last_error_at=instant(worker.last_error_at),
+    )
+
+
+def _reconcile(status: domain.ReconcileStatus) -> ReconcileStatus:
+    return ReconcileStatus(
+        running=status.running,
+        last_run_at=instant(status.last_run_at),
+        last_result=ReconcileResult.from_domain(status.last_result) if status.last_result else None,
+        repaired_total=status.repaired_total,
+        dropped_total=status.dropped_total,
+    )
+
+
+def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
+    return StripeSyncStatus(
+        mode=status.mode,
+        pending=status.backlog.pending,
+        parked=status.backlog.parked,
+        dead=status.backlog.dead,
+        last_event_at=instant(status.backlog.last_event_at),
+        unmapped_prices=list(status.unmapped_prices),
+    )
