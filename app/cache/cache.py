@@ -120,6 +120,9 @@ class BillingCache:
         for workspace_id in {owner, previous} - {None}:
             self._states.pop(str(workspace_id), None)
             self.feed.publish(str(workspace_id))
+        # Who asks by an external id must learn when it comes to name a workspace, or no longer does.
+        for named in (record for record in (before, after) if isinstance(record, Workspace) and record.external_id):
+            self.feed.publish(str(named.external_id))
 
     def _count_prices(self, sub: Record | Tombstone | None, by: int) -> None:
         if not isinstance(sub, Subscription) or sub.status in TERMINAL:
