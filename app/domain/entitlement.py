@@ -10,7 +10,7 @@ from app.domain.config_value import allows, merge_values
 from app.domain.coverage import Holding, holdings, of_default_plan
 from app.domain.denial import AccessDeniedReason
 from app.domain.grant import Grant, GrantSource, Override
-from app.domain.metering import Allowance, Group, UsageAnswer, decide_usage, limits_of
+from app.domain.metering import Group, UsageAnswer, decide_usage, limits_of
 from app.domain.plan import (
     AccessLevel,
     Catalogue,
@@ -18,6 +18,7 @@ from app.domain.plan import (
     Feature,
     FeatureType,
     LimitBehavior,
+    MeterType,
     PlanFeature,
     ResetPeriod,
 )
@@ -337,7 +338,8 @@ def _metered(
         return answer
     meters = balance.meters.get(answer.feature_key, ()) if balance else ()
     groups = [Group(part.id, part.rows, part.holding) for part in parts]
-    allowance: Allowance = decide_usage(limits_of(groups, found.grants, meters, at), requested)
+    is_level = answer.feature is not None and answer.feature.meter_type is MeterType.FLUCTUATING
+    allowance = decide_usage(limits_of(groups, found.grants, meters, at, is_level=is_level), requested)
     ends = [end for end in (*allowance.turns, answer.valid_until_at) if end is not None]
     read_only = not full and not found.grants
     stopped = read_only and requested > 0

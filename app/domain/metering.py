@@ -70,16 +70,17 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def limits_of(
-    groups: Sequence[Group], grants: Sequence[Grant], meters: Sequence[Meter], at: int
+    groups: Sequence[Group], grants: Sequence[Grant], meters: Sequence[Meter], at: int, *, is_level: bool
 ) -> tuple[Alternative, ...]:
     """Return every way to be allowed.
 
     Limits of the same reset period are summed over groups, in the window of the group that started first; grants add to
     each. Every group is a way of its own, so that a further subscription never takes away. Without a group, each grant
-    opens a window at its start, in which the grants since then are pooled.
+    opens a window at its start, in which the grants since then are pooled; a level has no start, so all are pooled.
     """
     if not groups:
-        return tuple(_of_grant(grant, grants, meters) for grant in grants)
+        starts = {0} if is_level else {grant.effective_at for grant in grants}
+        return tuple(_of_grants_since(start_at, grants, meters) for start_at in sorted(starts))
     pooled = _pool(groups, grants, meters, at)
     return tuple(tuple(pooled[reset] for reset in _resets(group)) for group in groups)
 
@@ -128,16 +129,16 @@ def _pool(
     return pooled
 
 
-def _of_grant(grant: Grant, grants: Iterable[Grant], meters: Sequence[Meter]) -> Alternative:
-    since = [other for other in grants if other.effective_at >= grant.effective_at]
-    unlimited = any(other.unlimited for other in since)
-    amount = sum((other.amount for other in since if other.amount is not None), _ZERO)
+def _of_grants_since(start_at: int, grants: Iterable[Grant], meters: Sequence[Meter]) -> Alternative:
+    since = [grant for grant in grants if grant.effective_at >= start_at]
+    unlimited = any(grant.unlimited for grant in since)
+    amount = sum((grant.amount for grant in since if grant.amount is not None), _ZERO)
     limit = Limit(
         reset_period=ResetPeriod.NEVER,
-        period=Period(grant.effective_at, None),
+        period=Period(start_at, None),
         amount=None if unlimited else amount,
         behavior=LimitBehavior.UNLIMITED if unlimited else LimitBehavior.HARD,
-        used=_used(meters, ResetPeriod.NEVER, grant.effective_at),
+        used=_used(meters, ResetPeriod.NEVER, start_at),
     )
     return (limit,)
 

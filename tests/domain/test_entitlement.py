@@ -17,6 +17,7 @@ from app.domain.plan import (
     GracePolicy,
     LimitBehavior,
     MergeRule,
+    MeterType,
     PlanFeature,
     ResetPeriod,
     ValueType,
@@ -466,6 +467,16 @@ class TestGrantsAndOverrides:
 
         assert answer.has_access is False
         assert check(state(grants=given, balance=balance), "api_calls", requested_usage=Decimal(30)).has_access
+
+    def test_a_level_has_no_start(self) -> None:
+        seats = Catalogue((feature("seats", meter_type=MeterType.FLUCTUATING),))
+        given = (grant(key="seats", amount=Decimal(3)), grant("grant_2", "seats", amount=Decimal(2), effective_at=NOW))
+        held = state(grants=given, balance=used(4, "seats", start=0, reset=ResetPeriod.NEVER))
+
+        answer = check(held, "seats", catalogue=seats)
+
+        assert answer.usage is not None
+        assert (answer.has_access, answer.usage.used, answer.usage.limit) == (True, 4, 5)
 
     def test_an_unlimited_grant_absorbs(self) -> None:
         held = state(subscriptions=(sub(),), grants=(grant(unlimited=True),))

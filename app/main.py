@@ -1,0 +1,191 @@
+"""Compose the process: the only module that knows every other one."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from inspect import isawaitable
+from typing import Final
+
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from app.cache.cache import HELD, BillingCache
+from app.cache.feed import Feed
+from app.domain.change import Kind
+from app.domain.sync_status import ReconcileResult, StripeSyncStatus, SyncStatus
+from app.gateways.clock import SystemClock, Uuid7Ids
+from app.gateways.stripe import StripeProcessor, StripeSignatures
+from app.graphql.endpoint import graphql_routes
+from app.http.auth import authenticate
+from app.http.routes import build_app
+from app.http.server import serve_until_told, url_of
+from app.http.stripe_webhook import webhook_route
+from app.runtime import Runtime
+from app.services.lookup import Lookup
+from app.settings import Settings
+from app.store.inbox import MongoInbox
+from app.store.mapping import MappingError
+from app.store.mongo import Mongo, Retention
+from app.store.records import MongoStore
+from app.telemetry import Metrics, configure_logging, logger
+from sync.status import TOPIC as SYNC_TOPIC
+from sync.stripe.events import StripeWorker
+from sync.supervisor import SyncService
+
+OnReady = Callable[[str], Awaitable[None] | None]
+
+_DAY_S: Final = 86_400
+
+log = logger(__name__)
+
+
+class _Sync:
+    """What the edges may ask of the services that keep RAM true. The services are known once they are composed."""
+
+    service: SyncService
+    stripe: StripeWorker
+
+    def __init__(self, cache: BillingCache, inbox: MongoInbox) -> None:
+        self._cache = cache
+        self._inbox = inbox
+
+    async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
+        return await self.service.resync(workspace_id=workspace_id, dry_run=dry_run)
+
+    async def status(self) -> SyncStatus:
+        return SyncStatus(
+            cache=self._cache.status(),
+            workers=self.service.worker_statuses(),
+            reconcile=self.service.reconcile_status(),
+            stripe=StripeSyncStatus(
+                mode=self.stripe.mode,
+                backlog=await self._inbox.backlog(),
+                unmapped_prices=self._cache.unmapped_prices(),
+            ),
+        )
+
+    def wake(self) -> None:
+        self.stripe.wake()
+
+    def is_ready(self) -> bool:
+        return self.service.is_ready()
+
+    async def until_ready(self) -> None:
+        with self._cache.feed.subscribe(SYNC_TOPIC) as changes:
+            while not self.is_ready():
+                await changes.wait(None)
+
+
+async def run(settings: Settings, *, sockets: Sequence[socket.socket], on_ready: OnReady | None = None) -> None:
+    """Serve on the bound `sockets` until SIGTERM or SIGINT; `on_ready` gets the base URL once RAM is loaded and live.
+
+    Raises `SetupError` or `UnavailableError` where MongoDB cannot serve us, before anything is listened to.
+    """
+    configure_logging(level=settings.log_level, format=settings.log_format)
+    mongo = Mongo(_revealed(settings.mongodb_uri), settings.mongodb_database, timeout_s=settings.mongodb_timeout_s)
+    try:
+        await mongo.open(retention=_retention(settings))
+        async with _composed(settings, mongo) as (app, sync), asyncio.TaskGroup() as group:
+            announcement = group.create_task(_announce(sync, url_of(sockets[0]), on_ready))
+            await serve_until_told(app, sockets)
+            announcement.cancel()
+    finally:
+        await mongo.close()
+
+
+@asynccontextmanager
+async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[Starlette, _Sync]]:
+    """Build everything, and keep RAM true while the block runs."""
+    clock, metrics = SystemClock(), Metrics()
+    cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=settings.default_plan)
+    store, inbox = MongoStore(mongo, on_malformed=partial(_note_malformed, cache)), MongoInbox(mongo, clock)
+    sync = _Sync(cache, inbox)
+    lookup = Lookup(store, cache, clock)
+    rt = Runtime(
+        clock=clock, ids=Uuid7Ids(), store=store, cache=cache, inbox=inbox, lookup=lookup, sync=sync, metrics=metrics
+    )
+    processor = _processor(settings)
+    sync.stripe = StripeWorker(
+        rt,
+        inbox,
+        processor,
+        accepts_payloads=bool(settings.stripe_webhook_secrets),
+        jitter=secrets.SystemRandom().random,
+        concurrency=settings.stripe_workers,
+    )
+    sync.service = SyncService(
+        mongo=mongo,
+        store=store,
+        cache=cache,
+        metrics=metrics,
+        clock=clock,
+        reconcile_interval_s=settings.reconcile_interval_s,
+        workers=[("stripe", sync.stripe.run)],
+    )
+    try:
+        async with sync.service.running():
+            yield _app(settings, rt), sync
+    finally:
+        if processor is not None:
+            await processor.close()
+
+
+def _app(settings: Settings, rt: Runtime) -> Starlette:
+    secrets_of_webhook = settings.stripe_webhook_secrets
+    webhook = webhook_route(
+        rt.inbox,
+        StripeSignatures(secrets_of_webhook, rt.clock) if secrets_of_webhook else None,
+        clock=rt.clock,
+        wake=rt.sync.wake,
+        metrics=rt.metrics,
+        livemode=_livemode(settings),
+    )
+    cursor_secret = _revealed(settings.cursor_secret).encode() or secrets.token_bytes(32)
+    api = graphql_routes(rt, authenticate=partial(authenticate, rt), cursor_secret=cursor_secret)
+    return build_app(rt, routes=[*api, webhook])
+
+
+async def _announce(sync: _Sync, url: str, on_ready: OnReady | None) -> None:
+    """Say where the service is, once it can answer."""
+    log.info("listening", url=url)
+    await sync.until_ready()
+    log.info("ready", url=url)
+    if on_ready is not None and isawaitable(told := on_ready(url)):
+        await told
+
+
+def _processor(settings: Settings) -> StripeProcessor | None:
+    if settings.stripe_secret_key is None:
+        return None
+    return StripeProcessor(
+        _revealed(settings.stripe_secret_key),
+        api_base=settings.stripe_api_base,
+        timeout_s=settings.stripe_timeout_s,
+        rate_per_s=settings.stripe_rate_per_s,
+        endpoint_rate_per_s=settings.stripe_endpoint_rate_per_s,
+    )
+
+
+def _livemode(settings: Settings) -> bool | None:
+    key = _revealed(settings.stripe_secret_key)
+    return "_live_" in key if key else None
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(
+        audit_s=settings.audit_retention_days * _DAY_S,
+        idempotency_s=settings.idempotency_retention_hours * 3600,
+        stripe_events_s=settings.inbox_retention_days * _DAY_S,
+    )
+
+
+def _note_malformed(cache: BillingCache, error: MappingError) -> None:
+    if error.kind in HELD:
+        cache.note_malformed(Kind(error.kind), error.id, error.problem)
+
+
+def _revealed(secret: SecretStr | None) -> str:
+    return secret.get_secret_value() if secret else ""
