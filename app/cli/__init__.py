@@ -1,0 +1,1 @@
+"""The operators' shell: one module per noun, over the public GraphQL API."""

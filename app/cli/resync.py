@@ -1,0 +1,33 @@
+"""`entitled resync`: clean and refresh now."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import output
+
+
+def resync(
+    workspace: Annotated[str | None, typer.Option(help="Only this workspace: its id, or your own external id.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare; change nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Compare RAM with MongoDB and repair RAM. Nothing repaired and nothing dropped is the healthy answer."""
+    from app.cli.client import Client
+
+    found = Client.from_environment().mutate(
+        "resync",
+        "ResyncInput",
+        "... on ResyncPayload { compared repaired dropped divergent }",
+        {"scope": "WORKSPACE" if workspace else "ALL", "workspaceId": workspace, "dryRun": dry_run},
+    )
+    found.pop("__typename")
+    if as_json:
+        output.result_json(found)
+        return
+    would = "would be " if dry_run else ""
+    output.result(
+        f"compared {found['compared']}, {would}repaired {found['repaired']}, {would}dropped {found['dropped']}"
+    )
+    for record_id in found["divergent"]:
+        output.result(f"differed: {record_id}")
