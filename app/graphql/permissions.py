@@ -1,7 +1,6 @@
 """Who may see what: declared on root fields and types as `@auth`, enforced once before an operation runs."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Final, cast
 
 import strawberry
@@ -136,13 +135,8 @@ class _Walk:
             self.selections(node.selection_set, cast("GraphQLNamedType", get_named_type(field.type)))  # untyped there
 
     def _note(self, element: object) -> None:
-        if any_of := _declared(element):
+        if any_of := declared(element):
             self.found.add(any_of)
-
-
-@lru_cache(maxsize=4096)
-def _declared(element: object) -> frozenset[Scope] | None:
-    return declared(element)
 
 
 def undeclared(schema: GraphQLSchema) -> Iterable[str]:
