@@ -1,7 +1,8 @@
 """One door for writes: version, audit, store and RAM, or nothing at all."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from dataclasses import replace as replace_in
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.domain.audit import Actor, ActorKind
 from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError
 from app.domain.stripe_object import StripeObject, StripeSource
-from app.ports import ResultExistsError, StoredResult
+from app.ports import RecordStore, ResultExistsError, StoredResult
 from app.runtime import Runtime
 from app.services.commit import commit
 
@@ -144,6 +145,27 @@ async def test_what_was_loaded_otherwise_than_stored_is_a_conflict(
     assert rt.cache.held(Kind.WORKSPACE, "ws_1") == current
     assert rt.cache.held(Kind.GRANT, "grant_1") is None
     assert await rt.store.read(Kind.GRANT, ["grant_1"]) == {}
+
+
+async def test_audit_never_tells_of_another_state_than_the_one_that_was_changed(rt: Runtime, audit: Any) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(workspace())])
+    [current] = await commit(rt, ACTOR, "update", [created])
+
+    with pytest.raises(ConflictError):
+        await commit(replace_in(rt, store=StaleReads(rt.store, created)), ACTOR, "update", [current])
+
+    assert len(audit()) == 2
+
+
+class StaleReads:
+    """A store that reads as a member reads which has not learned of the latest write."""
+
+    def __init__(self, store: RecordStore, before: Record) -> None:
+        self._before = before
+        self.write = store.write
+
+    async def read(self, _kind: Kind, _ids: Collection[str]) -> dict[str, Record]:
+        return {self._before.id: self._before}
 
 
 async def test_a_taken_name_leaves_ram_as_it_was(rt: Runtime) -> None:

@@ -123,6 +123,21 @@ async def test_twins_that_change_one_record_are_one(rt: Runtime) -> None:
     assert {each.records[0].version for each in done} == {2}
 
 
+async def test_a_twin_that_ends_while_this_one_decides_is_the_answer(rt: Runtime) -> None:
+    [created] = (await send(rt, Decider(rt))).records
+
+    async def decide() -> Sequence[Record]:
+        return [created]
+
+    async def decide_slowly() -> Sequence[Record]:
+        await send(rt, decide, "l", operation="update")
+        return [created]
+
+    done = await send(rt, decide_slowly, "l", operation="update")
+
+    assert (done.replayed, done.records[0].version) == (True, 2)
+
+
 async def test_a_twin_with_another_input_is_refused(rt: Runtime) -> None:
     decide = Decider(rt)
 
