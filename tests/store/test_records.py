@@ -59,7 +59,7 @@ def balance(version: int = 1, used: str = "2.5") -> Balance:
 
 async def stored(store: RecordStore, kind: Kind, *ids: str) -> list[Record]:
     found = await store.read(kind, ids)
-    return [found[id] for id in ids if id in found]
+    return [found[name] for name in ids if name in found]
 
 
 async def insert(uri: str, database: str, collection: str, *documents: dict[str, Any]) -> None:
@@ -147,7 +147,9 @@ async def test_our_id_goes_before_an_external_id_of_the_same_text(mongodb_uri: s
             [workspace("ws_9", external_id="acme")], "externalId 'acme' is taken by another workspace", None, id="name"
         ),
         pytest.param([override("ovr_2")], "is taken by another override", None, id="second override"),
-        pytest.param([feature("f"), feature("f", id="feat_other")], "key 'f' is taken by another feature", None, id="key"),
+        pytest.param(
+            [feature("f"), feature("f", id="feat_other")], "key 'f' is taken by another feature", None, id="key"
+        ),
         pytest.param(
             [plan("p"), plan("p", id="plan_x")], "key 'p', planVersion 1 is taken by another plan", None, id="plan"
         ),
