@@ -100,7 +100,7 @@ class StreamWorker:
     async def _follow_one(self) -> None:
         watch = await self._open_watch()
         try:
-            self._watch, self._reached, self._goal, self._loaded = watch, (0, 0), None, False
+            self._watch, self._reached, self._goal, self._loaded = watch, watch.position, None, False
             self.opening += 1
             self._opened()
             inbox = _Inbox()
@@ -147,7 +147,7 @@ class StreamWorker:
             if changes:
                 lag_ms = max(0, self._clock.now_at() - changes[-1].occurred_at)
                 self._metrics.set("apply_lag_seconds", lag_ms / 1000, self.worker.name)
-            if position is not None and is_whole:
+            if is_whole:
                 self._reach(position)
 
     def _apply(self, change: Change) -> None:

@@ -53,7 +53,9 @@ def judge(
         return _TAKEN if source in (Source.STREAM, Source.COMMIT) else _OTHER_LIFE
     if incoming.version != held.version:
         return _TAKEN if incoming.version > held.version else _OLDER
-    return _EDITED if source is Source.STREAM else _DOUBTFUL
+    if source is not Source.STREAM:
+        return _DOUBTFUL
+    return _TAKEN if isinstance(incoming, Tombstone) else _EDITED
 
 
 def owner_of(item: Record | Tombstone) -> str | None:

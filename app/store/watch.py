@@ -60,9 +60,10 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 class Watch:
     """One change stream over the collections of some kinds."""
 
-    def __init__(self, client: AsyncMongoClient[Raw], stream: AsyncChangeStream[Raw]) -> None:
+    def __init__(self, client: AsyncMongoClient[Raw], stream: AsyncChangeStream[Raw], opened: Position) -> None:
         self._client = client
         self._stream = stream
+        self._opened = opened
 
     @classmethod
     async def open(cls, client: AsyncMongoClient[Raw], database: str, kinds: Collection[Kind]) -> Self:
@@ -70,12 +71,13 @@ class Watch:
         names = [kind.value for kind in kinds]
         ours = [{"ns.coll": {"$in": names}}, {"to.coll": {"$in": names}}]
         whole = [{"operationType": {"$in": ["dropDatabase", "invalidate"]}}]
+        opened = await _now(client)
         stream = await client.get_database(database, read_concern=ReadConcern("majority")).watch(
             [{"$match": {"$or": [*ours, *whole]}}, {"$project": _NEEDED}],
             full_document="updateLookup",
             max_await_time_ms=_MAX_AWAIT_MS,
         )
-        return cls(client, stream)
+        return cls(client, stream, opened)
 
     async def poll(self) -> Change | None:
         """Return the next change, or None where there was none for half a second. To cancel it ends the stream.
@@ -86,10 +88,8 @@ class Watch:
         try:
             event = await self._stream.try_next()
         except (PyMongoError, BSONError) as error:
-            reason = redact(f"{type(error).__name__}: {error}"[:300])
-            if _is_lost(error) or not self._stream.alive:
-                raise StreamLostError(reason) from error
-            raise StreamPausedError(reason) from error
+            lost = _is_lost(error) or not self._stream.alive
+            raise (StreamLostError if lost else StreamPausedError)(_reason(error)) from error
         if event is not None:
             return _to_change(event)
         # Having lost its place, the driver says None for ever; only `alive` tells.
@@ -98,9 +98,9 @@ class Watch:
         return None
 
     @property
-    def position(self) -> Position | None:
-        """Where the stream is: it has told every change up to here. None before the server has said."""
-        return position_of(self._stream.resume_token)
+    def position(self) -> Position:
+        """Where the stream is: of what happened since it was opened, it has told every change up to here."""
+        return position_of(self._stream.resume_token) or self._opened
 
     async def now(self) -> Position:
         """Return a position that the stream will pass once it has told every change made before this call.
@@ -108,11 +108,9 @@ class Watch:
         Raises `StreamPausedError`.
         """
         try:
-            reply = await self._client.admin.command("ping")
+            return await _now(self._client)
         except PyMongoError as error:
-            raise StreamPausedError(redact(f"{type(error).__name__}: {error}"[:300])) from error
-        time: Timestamp = reply["operationTime"]
-        return time.time, time.inc
+            raise StreamPausedError(_reason(error)) from error
 
     async def close(self) -> None:
         """End the stream; a server that does not answer is left without a goodbye."""
@@ -134,6 +132,15 @@ def position_of(token: Mapping[str, Any] | None) -> Position | None:
         return int(text[2:10], 16), int(text[10:18], 16)
     except ValueError as error:
         raise StreamLostError(f"the server's resume token {text[:40]!r} is of a form that is not known here") from error
+
+
+async def _now(client: AsyncMongoClient[Raw]) -> Position:
+    time: Timestamp = (await client.admin.command("ping"))["operationTime"]
+    return time.time, time.inc
+
+
+def _reason(error: Exception) -> str:
+    return redact(f"{type(error).__name__}: {error}"[:300])
 
 
 def _is_lost(error: Exception) -> bool:

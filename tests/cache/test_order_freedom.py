@@ -83,7 +83,7 @@ def new_cache() -> BillingCache:
     return cache
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(deliveries())
 def test_every_order_of_arrival_ends_where_the_database_ends(
     scenario: tuple[Database, list[tuple[Record | Tombstone, Source]]],

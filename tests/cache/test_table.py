@@ -50,6 +50,17 @@ ROADS = tuple(Source)
             id="another life",
         ),
         pytest.param(A2, A3_DELETED, dict.fromkeys(ROADS, (Outcome.APPLIED, True)), id="soft delete"),
+        pytest.param(
+            A2,
+            A2_GONE,
+            {
+                Source.STREAM: (Outcome.APPLIED, True),
+                Source.COMMIT: (Outcome.DIVERGED, False),
+                Source.SCAN: (Outcome.DIVERGED, False),
+                Source.LOOKUP: (Outcome.DIVERGED, False),
+            },
+            id="hard delete",
+        ),
         pytest.param(A3_DELETED, A2, dict.fromkeys(ROADS, (Outcome.STALE, False)), id="resurrection"),
         pytest.param(
             UNKNOWN_GONE,

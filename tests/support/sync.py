@@ -1,23 +1,36 @@
 """A process's sync service and RAM over a real MongoDB, and the waiting for what must come true."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from support.clock import FrozenClock
+from support.records import NOW
+
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
-from app.domain.change import Kind, Record
+from app.domain.change import Kind, Record, Tombstone
+from app.domain.errors import UnavailableError
 from app.domain.sync_status import WorkerState
 from app.store.mapping import MappingError
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
 from app.telemetry import Metrics
-from support.clock import FrozenClock
-from support.records import NOW
 from sync.supervisor import Run, SyncService
 
 NOW_DATE = datetime.fromtimestamp(NOW / 1000, UTC)
+
+
+class BreakableStore(MongoStore):
+    """The store, which refuses to be scanned while it is `broken`."""
+
+    broken = False
+
+    def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:
+        if self.broken:
+            raise UnavailableError
+        return super().scan(kind)
 
 
 class Replica:
@@ -30,7 +43,7 @@ class Replica:
         self.metrics = Metrics()
         self.mongo = Mongo(uri, database)
         self.cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=None)
-        self.store = MongoStore(self.mongo, on_malformed=self._note)
+        self.store = BreakableStore(self.mongo, on_malformed=self._note)
         self.sync = SyncService(
             mongo=self.mongo,
             store=self.store,
@@ -48,7 +61,8 @@ class Replica:
         return {worker.name: worker.state for worker in self.sync.worker_statuses()}
 
     def held(self, kind: Kind) -> dict[str, Record]:
-        return {id: record for id in self.cache.ids(kind) if isinstance(record := self.cache.held(kind, id), Record)}
+        found = {key: self.cache.held(kind, key) for key in self.cache.ids(kind)}
+        return {key: record for key, record in found.items() if isinstance(record, Record)}
 
     async def stored(self, kind: Kind) -> dict[str, Record]:
         items = [item async for batch in self.store.scan(kind) for item in batch]
@@ -73,7 +87,7 @@ async def replica(uri: str, database: str, **options: object) -> AsyncGenerator[
 async def until(came_true: Callable[[], bool], timeout_s: float = 15) -> None:
     """Wait until it is true; fail after `timeout_s`."""
     async with asyncio.timeout(timeout_s):
-        while not came_true():  # noqa: ASYNC110 - a bounded poll is what this is
+        while not came_true():
             await asyncio.sleep(0.005)
 
 

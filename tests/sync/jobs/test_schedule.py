@@ -1,0 +1,65 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from support.sync import until
+
+from app.telemetry import Metrics
+from sync.jobs.schedule import Job, Schedule
+
+
+def schedule(run: Callable[[], Awaitable[object]], failures: list[str] | None = None) -> tuple[Schedule, Metrics]:
+    metrics = Metrics()
+    failed = (failures if failures is not None else []).append
+    return Schedule([Job("work", 0.05, run, failed)], metrics=metrics), metrics
+
+
+async def test_job_runs_again_and_again() -> None:
+    runs: list[int] = []
+
+    async def work() -> None:
+        runs.append(1)
+
+    running, _ = schedule(work)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(running.run())
+        await until(lambda: len(runs) >= 3)
+        task.cancel()
+
+
+async def test_failed_job_is_counted_told_and_tried_again() -> None:
+    failures: list[str] = []
+
+    async def work() -> None:
+        raise OSError("no route")
+
+    running, metrics = schedule(work, failures)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(running.run())
+        await until(lambda: metrics.value("job_failures", "work") >= 2)
+        task.cancel()
+
+    assert failures[:2] == ["OSError: no route"] * 2
+
+
+async def test_one_at_a_time_and_what_runs_is_awaited_at_the_end() -> None:
+    may_end, now_running, most, ended = asyncio.Event(), 0, 0, 0
+
+    async def work() -> None:
+        nonlocal now_running, most, ended
+        now_running += 1
+        most = max(most, now_running)
+        await may_end.wait()
+        now_running -= 1
+        ended += 1
+
+    running, _ = schedule(work)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(running.run())
+        await until(lambda: now_running == 1)
+        await asyncio.sleep(0.15)  # three more turns come and are missed
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert not task.done()
+        may_end.set()
+
+    assert (most, ended) == (1, 1)

@@ -1,0 +1,112 @@
+import asyncio
+
+from support.clock import FrozenClock
+from support.records import NOW
+from support.sync import replica, until
+
+from app.cache.feed import Feed
+from app.domain.sync_status import WorkerState, WorkerStatus
+from app.telemetry import Metrics
+from sync.status import Workers
+from sync.supervisor import supervise
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.workers = Workers(clock=FrozenClock(), metrics=self.metrics, feed=Feed())
+        self.worker = self.workers.add("w")
+        self.starts = 0
+
+    async def run_until(self, starts: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(supervise(self.worker, self.run, metrics=self.metrics))
+            await until(lambda: self.starts >= starts)
+            await asyncio.sleep(0)
+            self.seen = self.worker.status
+            task.cancel()
+
+    async def run(self) -> None:
+        self.starts += 1
+        self.worker.starting()
+        self.worker.valid()
+        if self.starts == 1:
+            raise ExceptionGroup("several", [ValueError("the stick broke")])
+        if self.starts == 2:
+            return
+        await asyncio.Event().wait()
+
+
+async def test_worker_that_dies_or_ends_lives_again() -> None:
+    bench = Bench()
+
+    await bench.run_until(3)
+
+    assert bench.metrics.value("worker_restarts", "w") == 2
+    assert bench.seen == WorkerStatus("w", WorkerState.VALID, NOW, "ended by itself", NOW)
+    assert bench.worker.status.state is WorkerState.OFF
+
+
+async def test_failure_is_told_by_its_first_cause() -> None:
+    bench = Bench()
+
+    await bench.run_until(1)
+
+    assert bench.seen.state is WorkerState.INTERRUPTED
+    assert bench.seen.last_error == "ValueError: the stick broke"
+
+
+async def test_added_worker_is_valid_while_it_runs_and_ends_before_the_streams(mongodb_uri: str, database: str) -> None:
+    ends: list[WorkerState] = []
+    failing = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await failing.wait()
+        finally:
+            ends.append(started.states()["control_stream"])
+        failing.clear()
+        raise RuntimeError("sk_live_123 is wrong")
+
+    async with replica(mongodb_uri, database, workers=[("stripe", work)]) as started:
+        await started.live()
+        assert started.states()["stripe"] is WorkerState.VALID
+        failing.set()
+        await until(lambda: started.states()["stripe"] is WorkerState.INTERRUPTED)
+        error = next(w.last_error for w in started.sync.worker_statuses() if w.name == "stripe")
+        await started.live()
+
+    assert error == "RuntimeError: sk_live_[redacted] is wrong"
+    assert ends == [WorkerState.VALID, WorkerState.VALID]
+
+
+async def test_ready_means_loaded_and_live_and_is_told(mongodb_uri: str, database: str) -> None:
+    async with replica(mongodb_uri, database) as started:
+        with started.cache.feed.subscribe("sync") as changes:
+            assert not started.sync.is_ready()
+            while not started.sync.is_ready():
+                assert await changes.wait(10)
+
+        states = started.states()
+        assert (states["control_stream"], states["usage_stream"]) == (WorkerState.VALID, WorkerState.VALID)
+        status = started.sync.reconcile_status()
+        assert status.last_result is not None
+        assert (status.last_result.initial, status.running) == (True, False)
+
+
+async def test_reconcile_runs_on_schedule(mongodb_uri: str, database: str) -> None:
+    async with replica(mongodb_uri, database, reconcile_interval_s=0.2) as started:
+        await started.live()
+
+        await until(lambda: started.metrics.value("reconcile_runs") >= 3)
+
+
+async def test_failed_scheduled_run_shows_until_the_next_good_one(mongodb_uri: str, database: str) -> None:
+    async with replica(mongodb_uri, database, reconcile_interval_s=0.2) as started:
+        await started.live()
+        started.store.broken = True
+        await until(lambda: started.states()["reconcile"] is WorkerState.INTERRUPTED)
+        started.store.broken = False
+        await started.live()
+
+    assert started.metrics.value("job_failures", "reconcile") >= 1
