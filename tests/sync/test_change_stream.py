@@ -85,10 +85,8 @@ class Writers:
                 case 3:
                     grants.update_one({"_id": id}, {"$inc": {"version": 1}, "$set": {"deletedAt": NOW_DATE}})
                 case _:
-                    fresh = raw_grant(id) | {"incarnation": f"{writer}.{turn}"}
-                    grants.replace_one({"_id": id, "absent": True}, fresh, upsert=True) if not grants.find_one(
-                        {"_id": id}
-                    ) else None
+                    if not grants.find_one({"_id": id}):
+                        grants.insert_one(raw_grant(id) | {"incarnation": f"{writer}.{turn}"})
             self.writes += 1
 
 
