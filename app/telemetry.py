@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, Literal
 
 import structlog
@@ -115,6 +116,11 @@ def configure_logging(*, level: str, format: Literal["json", "console"]) -> None
     root.setLevel(level.upper())
     for noisy in ("httpx", "httpcore", "stripe", "apscheduler", "pymongo", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def bound(**values: str) -> AbstractContextManager[None]:
+    """Add these values to every log line that is written within the `with` block."""
+    return structlog.contextvars.bound_contextvars(**values)
 
 
 def logger(name: str) -> Logger:

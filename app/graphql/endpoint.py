@@ -16,7 +16,7 @@ from app.domain.errors import NotReadyError, UnauthenticatedError
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import BAD_USER_INPUT, STATUS_OF, RequestError, code_of, coded, wire
-from app.graphql.limits import BODY_LIMIT_BYTES
+from app.graphql.limits import BODY_LIMIT_BYTES, SocketLimits
 from app.graphql.pagination import Cursors
 from app.graphql.request import Request, parse_json, to_request
 from app.graphql.schema import SCHEMA
@@ -33,7 +33,12 @@ _LEGACY_TYPE: Final = "application/json"
 
 
 def graphql_routes(
-    rt: Runtime, *, authenticate: Authenticate, cursor_secret: bytes, allowed_origins: Sequence[str] = ()
+    rt: Runtime,
+    *,
+    authenticate: Authenticate,
+    cursor_secret: bytes,
+    allowed_origins: Sequence[str] = (),
+    socket_limits: SocketLimits | None = None,
 ) -> list[BaseRoute]:
     """Return the routes of the API: HTTP and WebSocket on one path.
 
@@ -41,7 +46,8 @@ def graphql_routes(
     """
     documents, cursors = Documents(SCHEMA.graphql), Cursors(cursor_secret)
     endpoint = Endpoint(rt, authenticate, documents, cursors)
-    sockets = Sockets(rt, authenticate, documents, cursors, allowed_origins=allowed_origins)
+    limits = socket_limits or SocketLimits()
+    sockets = Sockets(rt, authenticate, documents, cursors, limits=limits, allowed_origins=allowed_origins)
     return [Route(PATH, endpoint, name="graphql"), WebSocketRoute(PATH, sockets.serve, name="graphql-live")]
 
 

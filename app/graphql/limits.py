@@ -20,7 +20,6 @@ from graphql.language.ast import ExecutableDefinitionNode
 from app.graphql.errors import LIMIT_EXCEEDED, coded
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
-FRAME_LIMIT_BYTES: Final = 64 * 1024
 CHECKS_LIMIT: Final = 1_000
 
 
@@ -38,6 +37,15 @@ class Limits(msgspec.Struct, frozen=True):
     definitions: int = 40
     written: int = 400
     cost: int = 50_000
+
+
+class SocketLimits(msgspec.Struct, frozen=True):
+    """The ceilings of a WebSocket; `sockets` counts open ones per API key."""
+
+    init_timeout_s: float = 3.0
+    message_bytes: int = 64 * 1024
+    operations: int = 100
+    sockets: int = 100
 
 
 class _Weight(msgspec.Struct):

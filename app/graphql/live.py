@@ -7,8 +7,8 @@ import strawberry
 
 from app.domain.errors import UnavailableError
 from app.graphql.context import Context, Info, find_state
-from app.graphql.decide import Answers, answers, to_set, unknown_answers
 from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, requires
+from app.graphql.types.decision import Answers, answers, to_set, unknown_answers
 from app.graphql.types.entitlement import EntitlementSet
 from app.graphql.types.sync_status import SyncStatus
 
@@ -21,7 +21,7 @@ LONGEST_WAIT_S = 3600.0
 """A timer is set anew at least this often, so that a jump of the wall clock is noticed."""
 
 
-@strawberry.type
+@strawberry.type(description="Everything that can be followed, over graphql-transport-ws. The state comes first.")
 class Live:
     @strawberry.subscription(
         directives=requires(*READS_ENTITLEMENTS),

@@ -17,17 +17,13 @@ from app.domain.api_key import Principal
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.errors import LIMIT_EXCEEDED, RequestError, coded, wire
-from app.graphql.limits import FRAME_LIMIT_BYTES
+from app.graphql.limits import SocketLimits
 from app.graphql.pagination import Cursors
 from app.graphql.request import Request, is_object, parse_json, to_request
 from app.graphql.schema import SCHEMA
 from app.runtime import Runtime
 
 PROTOCOL: Final = "graphql-transport-ws"
-INIT_TIMEOUT_S: Final = 3.0
-MAX_OPERATIONS: Final = 100
-MAX_SOCKETS: Final = 100
-"""Open sockets per API key."""
 
 INVALID_MESSAGE: Final = 4400
 UNAUTHORIZED: Final = 4401
@@ -52,9 +48,11 @@ class Sockets:
         documents: Documents,
         cursors: Cursors,
         *,
-        allowed_origins: Sequence[str] = (),
+        limits: SocketLimits,
+        allowed_origins: Sequence[str],
     ) -> None:
         self.rt = rt
+        self.limits = limits
         self.authenticate = authenticate
         self.documents = documents
         self.cursors = cursors
@@ -102,6 +100,7 @@ class _Socket:
 
     def __init__(self, sockets: Sockets, websocket: WebSocket) -> None:
         self._all = sockets
+        self._limits = sockets.limits
         self._ws = websocket
         self._request_id: str = websocket.scope.get("state", {}).get("request_id", "")
         self._operations: dict[str, asyncio.Task[None]] = {}
@@ -123,7 +122,7 @@ class _Socket:
     async def _initialised(self) -> _Caller:
         """Await `connection_init` with a good key, and acknowledge it."""
         try:
-            async with asyncio.timeout(INIT_TIMEOUT_S):
+            async with asyncio.timeout(self._limits.init_timeout_s):
                 message = await self._message()
                 while message["type"] in ("ping", "pong"):
                     await self._answer_ping(message)
@@ -133,8 +132,8 @@ class _Socket:
         if message["type"] != "connection_init":
             raise _CloseError(UNAUTHORIZED, "connection_init comes first")
         caller = self._caller(message.get("payload"))
-        if self._all.open[caller.principal.id] >= MAX_SOCKETS:
-            raise _CloseError(TOO_MANY, f"at most {MAX_SOCKETS} sockets per API key")
+        if self._all.open[caller.principal.id] >= self._limits.sockets:
+            raise _CloseError(TOO_MANY, f"at most {self._limits.sockets} sockets per API key")
         self._all.open[caller.principal.id] += 1
         await self._send({"type": "connection_ack"})
         return caller
@@ -193,8 +192,8 @@ class _Socket:
         payload = message.get("payload")
         if not is_object(payload) or not isinstance(payload.get("query"), str):
             raise _CloseError(INVALID_MESSAGE, "subscribe needs a payload with a query")
-        if len(self._operations) >= MAX_OPERATIONS:
-            error = coded(LIMIT_EXCEEDED, f"at most {MAX_OPERATIONS} operations per socket")
+        if len(self._operations) >= self._limits.operations:
+            error = coded(LIMIT_EXCEEDED, f"at most {self._limits.operations} operations per socket")
             await self._send(self._errors(operation_id, RequestError([error])))
             return
         task = tasks.create_task(self._run(operation_id, payload, caller.principal))
@@ -251,8 +250,8 @@ class _Socket:
         text = frame.get("text")
         if text is None:
             raise _CloseError(INVALID_MESSAGE, "messages are text")
-        if len(text.encode("utf-8", "surrogatepass")) > FRAME_LIMIT_BYTES:
-            raise _CloseError(TOO_BIG, f"at most {FRAME_LIMIT_BYTES} bytes per message")
+        if len(text.encode("utf-8", "surrogatepass")) > self._limits.message_bytes:
+            raise _CloseError(TOO_BIG, f"at most {self._limits.message_bytes} bytes per message")
         try:
             message = parse_json(text)
         except RequestError as error:

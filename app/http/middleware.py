@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+
+from app.telemetry import bound
 
 HEADER: Final = "X-Request-ID"
 _ACCEPTABLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -44,7 +45,7 @@ class RequestContext:
                 message["headers"] = headers.raw
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
+        with bound(request_id=request_id):
             await self._app(scope, receive, send_with_headers)
 
 

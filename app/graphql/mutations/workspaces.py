@@ -19,7 +19,7 @@ from app.services import workspaces
 class CreateWorkspaceInput:
     idempotency_key: str = strawberry.field(description=KEY)
     name: str | None = strawberry.field(default=None, description="For people.")
-    external_id: strawberry.ID | None = strawberry.field(default=None, description="Your own id of it; unique.")
+    external_id: str | None = strawberry.field(default=None, description="Your own id of it; unique.")
     email: str | None = strawberry.field(default=None, description="Where billing mail goes.")
     metadata: Json | None = strawberry.field(default=None, description="An object of strings, your own.")
     billing: BillingDetailsInput | None = strawberry.field(default=None, description="What stands on an invoice.")
@@ -33,7 +33,7 @@ class UpdateWorkspaceInput:
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     if_version: str | None = strawberry.field(default=None, description=VERSION)
     name: str | None = strawberry.field(default=strawberry.UNSET, description="For people.")
-    external_id: strawberry.ID | None = strawberry.field(default=strawberry.UNSET, description="Your own id; unique.")
+    external_id: str | None = strawberry.field(default=strawberry.UNSET, description="Your own id; unique.")
     email: str | None = strawberry.field(default=strawberry.UNSET, description="Where billing mail goes.")
     metadata: Json | None = strawberry.field(default=strawberry.UNSET, description="An object of strings, your own.")
     billing: BillingDetailsInput | None = strawberry.field(

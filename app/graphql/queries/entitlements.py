@@ -10,10 +10,10 @@ import strawberry
 from app.domain.entitlement import WorkspaceState
 from app.domain.errors import UnavailableError
 from app.graphql.context import Context, Info, find_state
-from app.graphql.decide import Check, answers, decision, to_set, unknown_answers, unknown_decision
 from app.graphql.errors import bad_input
 from app.graphql.limits import CHECKS_LIMIT
 from app.graphql.permissions import READS_ENTITLEMENTS, requires
+from app.graphql.types.decision import Check, answers, decision, to_set, unknown_answers, unknown_decision
 from app.graphql.types.entitlement import EntitlementDecision, EntitlementSet
 
 Found = WorkspaceState | UnavailableError | None

@@ -23,7 +23,7 @@ class WorkspaceQueries:
         description="A workspace by our `id` or your `externalId`; give exactly one. Null where there is none.",
     )
     def workspace(
-        self, info: Info, id: strawberry.ID | None = None, external_id: strawberry.ID | None = None
+        self, info: Info, id: strawberry.ID | None = None, external_id: str | None = None
     ) -> Workspace | Awaitable[Workspace | None] | None:
         ref = id if external_id is None else external_id
         if ref is None or (id is not None and external_id is not None):

@@ -9,12 +9,12 @@ from app.domain import workspace as domain
 from app.domain.coverage import holdings
 from app.domain.entitlement import WorkspaceState
 from app.graphql.context import Info
-from app.graphql.decide import entitlement_set
 from app.graphql.pagination import Connection, edges_of, page_info, page_size
 from app.graphql.permissions import SEES_WORKSPACE, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.billing_details import BillingDetails, WorkspaceTrial
 from app.graphql.types.catalogue import Plan
+from app.graphql.types.decision import entitlement_set
 from app.graphql.types.entitlement import EntitlementSet
 from app.graphql.types.grants import instant
 from app.graphql.types.node import Node
@@ -114,7 +114,7 @@ class Subscription(Node):
 )
 class Workspace(Node):
     record: strawberry.Private[domain.Workspace]
-    external_id: strawberry.ID | None = strawberry.field(
+    external_id: str | None = strawberry.field(
         description="Your own id of it; accepted wherever a workspaceId is. Unique."
     )
     name: str | None = strawberry.field(description="For people.")
@@ -134,11 +134,11 @@ class Workspace(Node):
     def from_domain(cls, workspace: domain.Workspace) -> "Workspace":
         """Translate."""
         trial = workspace.trial
-        external, customer = workspace.external_id, workspace.stripe_customer_id
+        customer = workspace.stripe_customer_id
         return cls(
             id=strawberry.ID(workspace.id),
             record=workspace,
-            external_id=None if external is None else strawberry.ID(external),
+            external_id=workspace.external_id,
             name=workspace.name,
             email=workspace.email,
             stripe_customer_id=None if customer is None else strawberry.ID(customer),

@@ -1,0 +1,58 @@
+"""What a scrape shows."""
+
+import msgspec
+from support.api import Api
+from support.records import sub, workspace
+
+from app.domain.errors import UnavailableError
+from app.domain.sync_status import WorkerState, WorkerStatus
+
+
+async def scraped(api: Api) -> dict[str, float]:
+    response = await api.http.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    lines = [line for line in response.text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+async def test_records_changes_and_requests_are_shown() -> None:
+    api = Api()
+    api.put(workspace(), sub(), sub())
+    await api.ask("{ plans { id } }")
+    await api.ask("{ nothing }")
+
+    found = await scraped(api)
+
+    assert found['entitled_records{kind="workspaces"}'] == 1
+    assert found['entitled_records{kind="api_keys"}'] == 1
+    assert found['entitled_apply_total{outcome="unchanged"}'] >= 1
+    assert found['entitled_requests_total{operation="query"}'] == 1
+    assert found['entitled_request_errors_total{code="GRAPHQL_VALIDATION_FAILED"}'] == 1
+    assert found["entitled_live_subscribers"] == 0
+
+
+async def test_workers_are_valid_or_not_and_keep_their_last_word_while_the_database_is_away() -> None:
+    api = Api()
+    workers = (WorkerStatus("a", WorkerState.VALID, 0), WorkerStatus("b", WorkerState.INTERRUPTED, 0))
+    status = msgspec.structs.replace(await api.sync.status(), workers=workers)
+    answers = [status, UnavailableError()]
+
+    async def answer() -> object:
+        if isinstance(next_ := answers.pop(0), Exception):
+            raise next_
+        return next_
+
+    api.sync.status = answer  # type: ignore[method-assign]
+
+    for _ in range(2):
+        found = await scraped(api)
+        assert (found['entitled_worker_valid{worker="a"}'], found['entitled_worker_valid{worker="b"}']) == (1, 0)
+
+
+async def test_labels_never_come_from_callers() -> None:
+    api = Api()
+    await api.ask("query Evil_name { nothing_here }")
+    await api.http.get("/no-such-path")
+
+    assert "vil" not in (await api.http.get("/metrics")).text
