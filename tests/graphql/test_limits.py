@@ -159,3 +159,15 @@ async def test_a_body_at_the_limit_is_read_and_one_beyond_is_refused_while_strea
     assert (await api.post(at_limit + b" ", key=key)).status_code == 413
     assert refused.status_code == 413
     assert refused.json()["errors"][0]["extensions"]["code"] == "PAYLOAD_TOO_LARGE"
+
+
+async def test_a_thousand_checks_may_select_everything(api: Api) -> None:
+    query = """query($i: [CheckInput!]!) { checkEntitlements(inputs: $i) { entitlement { featureKey hasAccess
+      accessDeniedReason limitBehavior readOnly inGrace graceEndsAt isTrial trialEndsAt value validUntil version
+      feature { id key name type unit meterType valueType enumValues merge createdAt }
+      usage { used limit remaining overage periodStart resetsAt }
+      grants { id featureKey source sourceId limitBehavior amount value resetPeriod effectiveAt expiresAt } } } }"""
+
+    answer = await api.ask(query, {"i": [{"workspaceId": "ws_1", "featureKey": "api_calls"}] * 1000})
+
+    assert len(answer["data"]["checkEntitlements"]) == 1000
