@@ -13,7 +13,7 @@ from app.sandbox.demo.scenarios import SCENARIOS, Paid, Scenario
 _DAY_S: Final = 86_400
 _AT_ONCE: Final = 12
 _ARRIVAL_S: Final = 60
-_POLL_S: Final = 0.1
+_POLL_S: Final = 0.25
 _ARRIVED: Final = "{ subscriptions(first: 1) { totalCount } syncStatus { stripe { pending parked dead } } }"
 
 
