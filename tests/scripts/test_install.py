@@ -87,7 +87,9 @@ def test_a_broken_venv_is_told_how_to_mend(machine: Machine) -> None:
 @pytest.fixture
 def installed(machine: Machine) -> Machine:
     """Give a clone whose .venv was filled; its pip fails, so that a second installation would show."""
-    machine.add("clone/.venv/bin/python", 'case "$*" in *pip*) echo no network >&2; exit 1 ;; esac; echo 3.11')
+    machine.add(
+        "clone/.venv/bin/python", 'case "$*" in *"pip install"*) echo no network >&2; exit 1 ;; esac; echo 3.11'
+    )
     machine.add("clone/.venv/bin/entitled", 'echo "entitled $*"')
     stamp = "source scripts/_install; fingerprint requirements-embedded.lock >.venv/installed-embedded"
     assert machine.run("bash", "-c", stamp).returncode == 0
