@@ -95,6 +95,7 @@ class StripeWorker:
                 await self._rest()
 
     async def _rest(self) -> None:
+        _obey_cancellation()
         try:
             async with asyncio.timeout(self._poll_s):
                 await self._bell.wait()
@@ -240,6 +241,7 @@ class StripeWorker:
 
     async def _renew_leases(self) -> None:
         while True:
+            _obey_cancellation()
             await asyncio.sleep(_LEASE_MS / 3000)
             if self._held:
                 await self._queue.renew(list(self._held.values()), until_at=self._rt.clock.now_at() + _LEASE_MS)
@@ -255,6 +257,7 @@ class StripeWorker:
             async for parents in self._queue.parents():
                 await self._release_known(parents)
             self._bell.set()
+            _obey_cancellation()
             await asyncio.sleep(self._sweep_s)
 
     async def _release_known(self, parents: Collection[str]) -> None:
@@ -271,6 +274,13 @@ class StripeWorker:
             sub = self._rt.cache.subscription(sub_id)
             if sub is not None and sub.provisional:
                 await self._queue.mark("subscription", sub_id)
+
+
+def _obey_cancellation() -> None:
+    """Stop where a cancellation was lost: `asyncio.wait_for` of 3.11, in the driver, drops one that meets its result."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _ids(events: Sequence[StripeEvent]) -> list[str]:
