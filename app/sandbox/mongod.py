@@ -260,6 +260,9 @@ def _spawn(binary: Path, data_dir: Path, port: int, extra_args: Sequence[str]) -
         "--logappend",
         "--setParameter",
         "diagnosticDataCollectionEnabled=false",
+        # A process killed within a transaction leaves it open, and what it wrote locked, for so long (default 60 s):
+        "--setParameter",
+        "transactionLifetimeLimitSeconds=10",
     ]
     if sys.platform != "win32":
         command.append("--nounixsocket")

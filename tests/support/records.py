@@ -4,8 +4,17 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.grant import Grant, GrantSource, Override
-from app.domain.plan import Feature, FeatureType, LimitBehavior, MeterType, Plan, PlanFeature, PlanPrice, ResetPeriod
-from app.domain.plan import default_merge
+from app.domain.plan import (
+    Feature,
+    FeatureType,
+    LimitBehavior,
+    MeterType,
+    Plan,
+    PlanFeature,
+    PlanPrice,
+    ResetPeriod,
+    default_merge,
+)
 from app.domain.subscription import Subscription, SubscriptionItem, SubscriptionStatus
 from app.domain.workspace import Workspace
 

@@ -1,0 +1,87 @@
+"""`scripts/demo` from the outside: one line of JSON, a running product, and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.service import ROOT, Api, eventually, free_port
+
+
+def start_demo(log: Path, *arguments: str) -> subprocess.Popen[str]:
+    with log.open("w") as errors:
+        return subprocess.Popen(
+            [str(ROOT / "scripts" / "demo"), "--json", "--port", str(free_port()), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    process = start_demo(tmp_path / "log")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, (tmp_path / "log").read_text()[-3000:]
+    yield process, json.loads(line)
+    if process.poll() is None:
+        process.terminate()
+    process.wait(20)
+    process.stdout.close()
+
+
+@pytest.mark.timeout(120)
+async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
+    demo: tuple[subprocess.Popen[str], dict[str, Any]],
+) -> None:
+    process, printed = demo
+    keys = {"graphql", "live", "webhook", "webhookSecret", "apiKey", "stripeApi", "mongodbUri", "database"}
+    assert set(printed) >= keys
+    headers = {"Authorization": f"Bearer {printed['apiKey']}"}
+    async with httpx.AsyncClient(base_url=printed["graphql"].removesuffix("/graphql"), headers=headers) as http:
+        found = await Api(http).query(
+            "{ workspaces(first: 1) { totalCount } subscriptions(first: 100) { nodes { status } } }"
+        )
+    assert found["workspaces"]["totalCount"] >= 200
+    statuses = {node["status"] for node in found["subscriptions"]["nodes"]}
+    assert {"ACTIVE", "TRIALING", "PAST_DUE", "PAUSED", "CANCELED"} <= statuses
+
+    children = descendants(process.pid)
+    assert len(children) >= 2
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(20) == 0
+    eventually(lambda: not any(alive(pid) for pid in children))
+
+
+@pytest.mark.timeout(120)
+async def test_kill_9_leaves_no_orphan(demo: tuple[subprocess.Popen[str], dict[str, Any]]) -> None:
+    process, _ = demo
+    children = descendants(process.pid)
+    assert len(children) >= 2
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+
+    eventually(lambda: not any(alive(pid) for pid in children))
