@@ -101,6 +101,8 @@ class StripeProcessor:
                 return await self._client.raw_request_async("get", url, **params)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its parameters untyped
         except TimeoutError as error:
             raise ProcessorUnavailableError(f"Stripe did not answer within {self._timeout_s} s") from error
+        except UnicodeDecodeError as error:
+            raise ProcessorUnavailableError("Stripe's answer is not UTF-8") from error
         except stripe.StripeError as error:
             raise _translate(error) from None  # its arguments hold the whole body
 

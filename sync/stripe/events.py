@@ -277,7 +277,7 @@ class StripeWorker:
 
 
 def _obey_cancellation() -> None:
-    """Stop where a cancellation was lost: `asyncio.wait_for` of 3.11, in the driver, drops one that meets its result."""
+    """Stop where a cancellation was lost: `wait_for` of 3.11, in the driver, drops one that meets its result."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

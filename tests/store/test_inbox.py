@@ -224,8 +224,8 @@ async def test_a_dead_letter_is_listed_and_a_mark_revives_it(box: Box) -> None:
 
 
 async def test_unsettled_events_come_oldest_first(box: Box) -> None:
-    for id, second in (("evt_b", 2), ("evt_a", 3), ("evt_c", 1)):
-        await box.inbox.accept(created(id, created=T0 + second))
+    for name, second in (("evt_b", 2), ("evt_a", 3), ("evt_c", 1)):
+        await box.inbox.accept(created(name, created=T0 + second))
     await box.inbox.note(["evt_b"], E.PROCESSED)
 
     assert [event.id for event in await box.inbox.unsettled("cus_1", payloads=False)] == ["evt_c", "evt_a"]

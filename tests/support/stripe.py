@@ -152,7 +152,7 @@ class FakeProcessor:
         self.put(*objects)
 
     def put(self, *objects: Json) -> None:
-        self.objects.update({object["id"]: object for object in objects})
+        self.objects.update({found["id"]: found for found in objects})
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
         self.asked.append(id)
@@ -183,11 +183,11 @@ class Sync:
     async def receive(self, type: str, object: Json, *, created: int = T0, id: str | None = None) -> str:
         """Accept an event, a millisecond after the one before."""
         self.received += 1
-        id = id or f"evt_{self.received}"
+        event_id = id or f"evt_{self.received}"
         await self.inbox.accept(
-            stored_event(id, type, object, created=created, received_at=self.clock.now_at() + self.received)
+            stored_event(event_id, type, object, created=created, received_at=self.clock.now_at() + self.received)
         )
-        return id
+        return event_id
 
     async def settle(self, processor: PaymentProcessor | None, **settings: Any) -> None:
         """Run a worker until nothing is pending."""

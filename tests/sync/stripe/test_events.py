@@ -228,7 +228,7 @@ async def test_a_burst_is_fetched_once(sync: Sync) -> None:
     await sync.settle(processor)
 
     assert processor.asked.count("sub_1") == 1
-    assert {await sync.status(id) for id in ids} == {E.PROCESSED}
+    assert {await sync.status(name) for name in ids} == {E.PROCESSED}
 
 
 async def test_a_slow_fetch_does_not_overwrite_one_that_started_later(sync: Sync) -> None:
@@ -555,9 +555,9 @@ async def test_an_edge_that_our_table_lacks_is_taken_and_counted(sync: Sync) -> 
 
 async def test_many_objects_share_few_commits(sync: Sync) -> None:
     ids = [f"sub_{n}" for n in range(40)]
-    processor = await linked(sync, *[subscription(id) for id in ids])
-    for id in ids:
-        await sync.receive(UPDATED, subscription(id))
+    processor = await linked(sync, *[subscription(name) for name in ids])
+    for name in ids:
+        await sync.receive(UPDATED, subscription(name))
 
     await sync.settle(processor)
 
@@ -570,15 +570,15 @@ async def test_many_objects_share_few_commits(sync: Sync) -> None:
 
 async def test_two_workers_share_the_work_and_agree(sync: Sync) -> None:
     ids = [f"sub_{n}" for n in range(30)]
-    one = await linked(sync, *[subscription(id) for id in ids])
+    one = await linked(sync, *[subscription(name) for name in ids])
     two = FakeProcessor(*one.objects.values())
-    for id in ids:
-        await sync.receive(UPDATED, subscription(id))
+    for name in ids:
+        await sync.receive(UPDATED, subscription(name))
 
     async with sync.running(one), sync.running(two):
         await eventually(sync.is_settled)
 
-    assert sorted(id for id in one.asked + two.asked if id != "cus_1") == sorted(ids)
+    assert sorted(name for name in one.asked + two.asked if name != "cus_1") == sorted(ids)
     assert len(await sync.rt.store.read(Kind.SUBSCRIPTION, ids)) == 30
 
 
@@ -628,4 +628,3 @@ async def test_the_mode_says_how_objects_are_learned(
     sync: Sync, processor: FakeProcessor | None, settings: dict[str, Any], mode: StripeSyncMode
 ) -> None:
     assert sync.worker(processor, **settings).mode is mode
-

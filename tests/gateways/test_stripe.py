@@ -1,0 +1,249 @@
+"""Stripe's API over real HTTP on the loopback: a scripted server in a thread-free asyncio loop."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from support.stripe import customer, item, subscription
+
+from app.gateways.stripe import StripeProcessor
+from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def answer(body: Any, status: int = 200, **headers: str) -> Answer:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return status, {"content-type": "application/json", **headers}, raw
+
+
+def fault(status: int, code: str | None = None, message: str = "no", **headers: str) -> Answer:
+    return answer({"error": {"type": "api_error", "code": code, "message": message}}, status, **headers)
+
+
+class Server:
+    def __init__(self, respond: Callable[[str, dict[str, list[str]]], Answer | None]) -> None:
+        self.respond = respond
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self.base = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                target, headers = _parse(head)
+                self.seen.append((target, headers))
+                url = urlsplit(target)
+                given = self.respond(url.path, parse_qs(url.query))
+                if given is None:
+                    await asyncio.sleep(60)
+                    return
+                status, extra, body = given
+                lines = [
+                    f"HTTP/1.1 {status} x",
+                    f"content-length: {len(body)}",
+                    *(f"{k}: {v}" for k, v in extra.items()),
+                ]
+                writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+
+def _parse(head: bytes) -> tuple[str, dict[str, str]]:
+    first, *rest = head.decode().strip().split("\r\n")
+    return first.split(" ")[1], {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in rest)}
+
+
+@asynccontextmanager
+async def serving(
+    respond: Callable[[str, dict[str, list[str]]], Answer | None], **settings: Any
+) -> AsyncIterator[tuple[StripeProcessor, Server]]:
+    server = Server(respond)
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    server.base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    quick = {"rate_per_s": 1000, "endpoint_rate_per_s": 1000}
+    processor = StripeProcessor("sk_test_1", api_base=server.base, **{**quick, **settings})
+    try:
+        yield processor, server
+    finally:
+        await processor.close()
+        listening.close()
+
+
+async def test_an_object_comes_out_as_the_json_that_stripe_sent() -> None:
+    raw = json.dumps(customer(), indent=2).encode()
+
+    async with serving(lambda _path, _query: answer(raw, **{"stripe-version": "2026-10-28.endive"})) as (
+        stripe,
+        server,
+    ):
+        fetched = await stripe.retrieve("customer", "cus_1")
+
+    assert (fetched.raw.encode(), fetched.gone, fetched.api_version) == (raw, False, "2026-10-28.endive")
+    target, headers = server.seen[0]
+    assert target == "/v1/customers/cus_1"
+    assert headers["authorization"] == "Bearer sk_test_1"
+    assert headers["stripe-version"]
+
+
+@pytest.mark.parametrize(
+    ("type", "path"),
+    [("product", "/v1/products/x_1"), ("price", "/v1/prices/x_1"), ("subscription", "/v1/subscriptions/x_1")],
+)
+async def test_every_type_has_its_endpoint(type: str, path: str) -> None:
+    async with serving(lambda _path, _query: answer({"id": "x_1"})) as (stripe, server):
+        if type == "subscription":
+            with pytest.raises(ProcessorUnavailableError):  # a subscription without items is none
+                await stripe.retrieve(type, "x_1")
+        else:
+            await stripe.retrieve(type, "x_1")
+
+    assert server.seen[0][0] == path
+
+
+async def test_a_hostile_id_stays_one_segment_of_the_path() -> None:
+    async with serving(lambda _path, _query: fault(404, "resource_missing")) as (stripe, server):
+        await stripe.retrieve("customer", "../charges?x=1#")
+
+    assert server.seen[0][0] == "/v1/customers/..%2Fcharges%3Fx%3D1%23"
+
+
+async def test_every_page_of_a_subscriptions_items_is_read() -> None:
+    items = [item(f"si_{n}") for n in range(250)]
+    first = subscription(items=items[:10])
+    first["items"]["has_more"] = True
+
+    def respond(path: str, query: dict[str, list[str]]) -> Answer:
+        if path == "/v1/subscriptions/sub_1":
+            return answer(first)
+        start = [it["id"] for it in items].index(query["starting_after"][0]) + 1
+        assert query["subscription"] == ["sub_1"]
+        return answer({"object": "list", "data": items[start : start + 100], "has_more": start + 100 < 250})
+
+    async with serving(respond) as (stripe, server):
+        fetched = json.loads((await stripe.retrieve("subscription", "sub_1")).raw)
+
+    assert [it["id"] for it in fetched["items"]["data"]] == [it["id"] for it in items]
+    assert fetched["items"]["has_more"] is False
+    assert len(server.seen) == 4
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(answer({"id": "cus_1", "object": "customer", "deleted": True}), id="deleted"),
+        pytest.param(fault(404, "resource_missing"), id="404"),
+    ],
+)
+async def test_what_is_gone_is_no_error(given: Answer) -> None:
+    async with serving(lambda _path, _query: given) as (stripe, _):
+        assert (await stripe.retrieve("customer", "cus_1")).gone
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(fault(429), id="429"),
+        pytest.param(fault(400, "rate_limit"), id="429 of old"),
+        pytest.param(fault(500), id="500"),
+        pytest.param(fault(503), id="503"),
+        pytest.param(fault(409), id="409"),
+        pytest.param(fault(408), id="408"),
+        pytest.param(answer(b"<html>bad gateway</html>", 502), id="html 502"),
+        pytest.param(answer(b"<html>not found</html>", 404), id="html 404 tells nothing about the object"),
+        pytest.param(answer(b"<html>welcome</html>"), id="html 200"),
+        pytest.param(answer(b"[" * 100_000), id="deep"),
+        pytest.param(answer(b"{" + b" " * 10_000_000 + b"}"), id="10 MB"),
+        pytest.param(answer(b"[]"), id="array"),
+        pytest.param(answer({"id": "cus_other"}), id="another object"),
+        pytest.param(answer(b'{"id": "cus_1", "n": ' + b"9" * 5000 + b"}"), id="5000 digits"),
+        pytest.param(answer(b'{"id": "\xff"}'), id="not UTF-8"),
+        pytest.param(answer({"ok": False}, 418), id="an error without an error"),
+    ],
+)
+async def test_what_may_pass_is_unavailable(given: Answer) -> None:
+    async with serving(lambda _path, _query: given) as (stripe, _):
+        with pytest.raises(ProcessorUnavailableError) as caught:
+            await stripe.retrieve("customer", "cus_1")
+
+    assert len(str(caught.value)) <= 400
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(fault(401, message="Invalid API Key"), id="401"),
+        pytest.param(fault(403), id="403"),
+        pytest.param(fault(400, "parameter_unknown"), id="400"),
+        pytest.param(fault(404), id="404 of a wrong address"),
+        pytest.param(
+            fault(404, "resource_missing", "No such customer; a similar object exists in live mode"), id="other mode"
+        ),
+    ],
+)
+async def test_what_will_not_pass_is_refused(given: Answer) -> None:
+    async with serving(lambda _path, _query: given) as (stripe, _):
+        with pytest.raises(ProcessorRefusedError):
+            await stripe.retrieve("customer", "cus_1")
+
+
+async def test_stripes_wish_to_wait_is_passed_on() -> None:
+    async with serving(lambda _path, _query: fault(429, **{"retry-after": "7"})) as (stripe, _):
+        with pytest.raises(ProcessorUnavailableError) as caught:
+            await stripe.retrieve("customer", "cus_1")
+
+    assert caught.value.retry_after_s == 7
+
+
+async def test_no_call_retries_by_itself() -> None:
+    async with serving(lambda _path, _query: fault(500, **{"stripe-should-retry": "true"})) as (stripe, server):
+        with pytest.raises(ProcessorUnavailableError):
+            await stripe.retrieve("customer", "cus_1")
+
+    assert len(server.seen) == 1
+
+
+async def test_a_server_that_never_answers_is_given_up() -> None:
+    async with serving(lambda _path, _query: None, timeout_s=0.1) as (stripe, _):
+        with pytest.raises(ProcessorUnavailableError):
+            await stripe.retrieve("customer", "cus_1")
+
+
+async def test_a_server_that_is_not_there_is_unavailable() -> None:
+    stripe = StripeProcessor("sk_test_1", api_base="http://127.0.0.1:9")
+    with pytest.raises(ProcessorUnavailableError):
+        await stripe.retrieve("customer", "cus_1")
+    await stripe.close()
+
+
+async def test_a_type_that_is_not_fetched_is_refused() -> None:
+    stripe = StripeProcessor("sk_test_1")
+    with pytest.raises(ProcessorRefusedError):
+        await stripe.retrieve("invoice", "in_1")
+    await stripe.close()
+
+
+async def test_one_endpoint_is_not_asked_faster_than_its_rate() -> None:
+    async with serving(lambda path, _query: answer({"id": path[-3:]}), endpoint_rate_per_s=5) as (stripe, _):
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await asyncio.gather(*(stripe.retrieve("product", "p_1") for _ in range(6)))
+
+    assert loop.time() - started >= 0.15  # five at once, the sixth a fifth of a second later
+
+
+async def test_no_message_holds_the_key() -> None:
+    async with serving(lambda _path, _query: fault(401, message="Invalid API Key provided: sk_test_***")) as (
+        stripe,
+        _,
+    ):
+        with pytest.raises(ProcessorRefusedError) as caught:
+            await stripe.retrieve("customer", "cus_1")
+
+    assert "sk_test_1" not in str(caught.value)
