@@ -38,7 +38,7 @@ class Ids(Protocol):
 
 
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """What an idempotent operation answered. `id` is `principal:operation:key`; `records` are what it wrote, in order."""
+    """What an idempotent operation answered: the `records` it wrote, in order. `id` is `principal:operation:key`."""
 
     id: str
     input_digest: str
@@ -83,7 +83,7 @@ class RecordStore(Protocol):
     async def write_usage(self, balance: Balance, events: Sequence[UsageEvent]) -> None:
         """Write the balance (version raised by one; 1 is an insert) and append its events, all or nothing.
 
-        Raises `ConflictError` where another write came first; `ResultExistsError` where an event's id is stored already.
+        Raises `ConflictError` where another write came first; `ResultExistsError` where an event's id is taken.
         """
         ...
 
@@ -245,7 +245,7 @@ class ProcessorRefusedError(Exception):
 class WorkspaceLookup(Protocol):
     """How a use case finds what decides for a workspace."""
 
-    def state(self, ref: str) -> WorkspaceState | None | Awaitable[WorkspaceState | None]:
+    def state(self, ref: str) -> WorkspaceState | Awaitable[WorkspaceState | None] | None:
         """Return the state by our id or the external id: at once from RAM, or an awaitable that reads the store once.
 
         None is "no such workspace", remembered for seconds. Raises `UnavailableError`.

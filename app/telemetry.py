@@ -21,7 +21,6 @@ _SECRET_SHAPE: Final = re.compile(
 REDACTED: Final = "[redacted]"
 
 METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str, str]]] = {
-    # name: (type, label or "", help)
     "records": ("gauge", "kind", "Records held in RAM"),
     "apply": ("counter", "outcome", "Records brought to RAM, by what was done with them"),
     "apply_lag_seconds": ("gauge", "stream", "Age of the newest event when it was applied"),
@@ -38,6 +37,7 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str, str]]] = {
     "live_subscribers": ("gauge", "", "Open live operations"),
     "job_failures": ("counter", "job", "Scheduled jobs that raised"),
 }
+"""By name: counter or gauge, the label if it has one, and the help."""
 
 
 class Metrics(Collector):
@@ -61,8 +61,8 @@ class Metrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric that METRICS declares; those never touched are zero where they have no label."""
-        for name, (type, label, text) in METRICS.items():
-            family = CounterMetricFamily if type == "counter" else GaugeMetricFamily
+        for name, (sort, label, text) in METRICS.items():
+            family = CounterMetricFamily if sort == "counter" else GaugeMetricFamily
             metric = family(f"entitled_{name}", text, labels=[label] if label else [])
             held = {key[1]: value for key, value in self._values.items() if key[0] == name}
             for value_of, value in (held or ({} if label else {"": 0.0})).items():
