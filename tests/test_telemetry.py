@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,15 +13,14 @@ from app.telemetry import METRICS, REDACTED, Metrics, configure_logging, logger,
 HIDDEN = "9f8e7d6c5b4a"
 
 
-@pytest.fixture
-def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+@contextmanager
+def logging_as_json() -> Iterator[None]:
     """Send logs to stderr as JSON, and leave the root logger without a handler of ours."""
     root = logging.getLogger()
-    level = root.level
+    handlers, level = root.handlers[:], root.level
     configure_logging(level="INFO", format="json")
-    (ours,) = root.handlers
-    yield capsys
-    root.removeHandler(ours)
+    yield
+    root.handlers[:] = handlers
     root.setLevel(level)
 
 
@@ -46,19 +46,21 @@ def test_what_is_no_secret_stays() -> None:
     assert redact("mongodb://localhost:27017/?replicaSet=rs0") == "mongodb://localhost:27017/?replicaSet=rs0"
 
 
-def test_a_log_line_is_json_without_secrets(logged: pytest.CaptureFixture[str]) -> None:
-    logger("tests").info("told", secret=HIDDEN, api_key=HIDDEN, note=f"whsec_{HIDDEN}", api_key_id="key_1", text="a\nb")
+def test_a_log_line_is_json_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_as_json():
+        logger("tests").info("told", secret=HIDDEN, note=f"whsec_{HIDDEN}", api_key_id="key_1", text="a\nb")
 
-    (line,) = logged.readouterr().err.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     told = json.loads(line)
     assert HIDDEN not in line
     assert (told["secret"], told["api_key_id"], told["text"], told["level"]) == (REDACTED, "key_1", "a\nb", "info")
 
 
-def test_a_library_s_log_line_is_treated_alike(logged: pytest.CaptureFixture[str]) -> None:
-    logging.getLogger("some.library").warning("key %s", f"sk_test_{HIDDEN}")
+def test_a_library_s_log_line_is_treated_alike(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_as_json():
+        logging.getLogger("some.library").warning("key %s", f"sk_test_{HIDDEN}")
 
-    (line,) = logged.readouterr().err.splitlines()
+    (line,) = capsys.readouterr().err.splitlines()
     assert HIDDEN not in line
     assert json.loads(line)["logger"] == "some.library"
 
