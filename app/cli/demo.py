@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app.cli import output
+
 
 def demo(
     port: Annotated[
@@ -25,6 +27,12 @@ def demo(
     The environment's MongoDB and Stripe settings are not used. With --data-dir the files stay, but every demo starts
     afresh.
     """
-    from app.cli.demonstration import Options, demonstrate
+    from app.cli.service import termination_as_interrupt
 
-    demonstrate(Options(port=port, data_dir=data_dir, has_stripe_key=not no_stripe_key, as_json=as_json))
+    try:
+        with termination_as_interrupt():
+            from app.cli.demonstration import Options, demonstrate  # takes a second or two
+
+            demonstrate(Options(port=port, data_dir=data_dir, has_stripe_key=not no_stripe_key, as_json=as_json))
+    except KeyboardInterrupt:
+        output.note("the demo has ended")

@@ -7,7 +7,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -19,7 +19,7 @@ from app import main
 from app.cli import output
 from app.cli.bootstrap_key import make_key
 from app.cli.failure import CommandError, ExitCode
-from app.cli.service import embedded_mongodb, ignore_signals, listen, run_until_done, termination_as_interrupt
+from app.cli.service import embedded_mongodb, ignore_signals, listen, run_until_done
 from app.domain.api_key import Scope
 from app.sandbox.demo.catalogue import FREE_PLAN
 from app.sandbox.demo.connections import Api, DemoError, Stripe
@@ -34,6 +34,7 @@ _HOST: Final = "127.0.0.1"
 _PORT: Final = 8080
 _DATABASE: Final = "entitled_demo"
 _PREFIX: Final = "entitled-demo-"
+_ALIVE_S: Final = 2
 _RATE: Final = 1000  # the sandbox has no limit of its own
 
 QUESTION: Final = (
@@ -74,12 +75,9 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def demonstrate(options: Options) -> None:
-    """Run the demo until Ctrl-C or SIGTERM."""
-    try:
-        with termination_as_interrupt(), ExitStack() as started:
-            _start(options, started)
-    except KeyboardInterrupt:
-        output.note("the demo has ended")
+    """Run the demo until a signal ends it."""
+    with ExitStack() as started:
+        _start(options, started)
 
 
 def _start(options: Options, started: ExitStack) -> None:
@@ -171,12 +169,29 @@ async def _serve(
         await main.run(
             settings,
             sockets=[listening],
-            on_ready=lambda _url: _fill_and_print(options, addresses, admin_key, stripe_key),
+            on_ready=lambda url: _unless_ending(url, _fill_and_print(options, addresses, admin_key, stripe_key)),
         )
     except* (DemoError, httpx.HTTPError) as group:
         failures.extend(map(repr, _leaves(group)))
     if failures:
         raise CommandError(f"the demo's data could not be brought in: {failures[0]}", ExitCode.BUG)
+
+
+async def _unless_ending(url: str, filling: Coroutine[Any, Any, None]) -> None:
+    """Fill; that a service which is being ended takes no more data is no error."""
+    try:
+        await filling
+    except* (DemoError, httpx.HTTPError):
+        if await _is_alive(url):
+            raise
+
+
+async def _is_alive(url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(timeout=_ALIVE_S, trust_env=False) as client:
+            return (await client.get(f"{url}/livez")).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _leaves(error: BaseException) -> Generator[BaseException]:

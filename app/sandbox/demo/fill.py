@@ -46,16 +46,16 @@ async def fill(
         for scenario, external_id in cast
         if external_id in customers
     }
-    await _run_all(_make_workspace(api, external_id) for _, external_id in cast)
+    await _run_all(_make_workspace, ((api, external_id) for _, external_id in cast))
     subscriptions = [pair for pairs in made.values() for pair in pairs]
 
     tell(f"sending the events of {len(customers)} customers and {len(subscriptions)} subscriptions")
     await stripe.send_events_to(webhook_url, webhook_secret)
-    await _run_all(stripe.set(known, {}) for known in (*prices.values(), *customers.values()))
-    await _run_all(stripe.set(known, _fields(paid, now_s)) for known, paid in subscriptions)
+    await _run_all(stripe.set, ((known, {}) for known in (*prices.values(), *customers.values())))
+    await _run_all(stripe.set, ((known, _fields(paid, now_s)) for known, paid in subscriptions))
     await _wait_for(api, len(subscriptions))
 
-    await _run_all(_decorate(api, *member) for member in cast)
+    await _run_all(_decorate, ((api, *member) for member in cast))
     return Filled(len(cast), {external_id: pairs[0][0] for external_id, pairs in made.items()})
 
 
@@ -136,14 +136,14 @@ async def _decorate(api: Api, scenario: Scenario, external_id: str) -> None:
         await api.mutate("archiveWorkspace", **of_workspace)
 
 
-async def _run_all(calls: Iterable[Coroutine[Any, Any, Any]]) -> None:
-    """Run every call, some at a time; the first error ends all."""
-    turns = asyncio.Semaphore(_AT_ONCE)
+async def _run_all(call: Callable[..., Coroutine[Any, Any, Any]], inputs: Iterable[tuple[Any, ...]]) -> None:
+    """Run the call for every input, some at a time; the first error ends all."""
+    left = iter(inputs)
 
-    async def take_turn(call: Coroutine[Any, Any, Any]) -> None:
-        async with turns:
-            await call
+    async def work() -> None:
+        for arguments in left:
+            await call(*arguments)
 
     async with asyncio.TaskGroup() as tasks:
-        for call in calls:
-            tasks.create_task(take_turn(call))
+        for _ in range(_AT_ONCE):
+            tasks.create_task(work())
