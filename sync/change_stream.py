@@ -11,6 +11,7 @@ from app.ports import Clock
 from app.store.mapping import MappingError, live_or_tombstone
 from app.store.watch import Change, Position, StreamLostError, StreamPausedError, Watch
 from app.telemetry import Metrics, logger
+from sync.cancellation import obey_cancellation
 from sync.status import Worker
 
 log = logger(__name__)
@@ -113,6 +114,7 @@ class StreamWorker:
 
     async def _read(self, watch: Watch, inbox: "_Inbox") -> None:
         while True:
+            obey_cancellation()
             try:
                 change = await watch.poll()
             except StreamPausedError as error:

@@ -13,6 +13,7 @@ from app.ports import Clock, RecordStore
 from app.store.mongo import Mongo
 from app.store.watch import StreamPausedError, Watch
 from app.telemetry import Metrics, logger
+from sync.cancellation import obey_cancellation
 from sync.change_stream import STREAMS, StreamWorker
 from sync.jobs.schedule import Job, Schedule
 from sync.reconcile import Reconciler
@@ -156,6 +157,7 @@ class SyncService:
         """Load whenever a stream was opened; with both open, so that nothing is written between the two unseen."""
         self._repair.starting()
         while True:
+            obey_cancellation()
             await self._wanted.wait()
             if not all(stream.is_open for stream in self._streams):
                 self._wanted.clear()

@@ -12,6 +12,7 @@ from app.domain.sync_status import StripeSyncMode
 from app.ports import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
 from app.runtime import Runtime
 from app.telemetry import logger
+from sync.cancellation import obey_cancellation
 from sync.stripe.batch import Batches, find_workspaces
 from sync.stripe.decide import SYNCED_TYPES, Fate, Verdict
 from sync.stripe.decode import DecodeError
@@ -95,7 +96,7 @@ class StripeWorker:
                 await self._rest()
 
     async def _rest(self) -> None:
-        _obey_cancellation()
+        obey_cancellation()
         try:
             async with asyncio.timeout(self._poll_s):
                 await self._bell.wait()
@@ -241,7 +242,7 @@ class StripeWorker:
 
     async def _renew_leases(self) -> None:
         while True:
-            _obey_cancellation()
+            obey_cancellation()
             await asyncio.sleep(_LEASE_MS / 3000)
             if self._held:
                 await self._queue.renew(list(self._held.values()), until_at=self._rt.clock.now_at() + _LEASE_MS)
@@ -257,7 +258,7 @@ class StripeWorker:
             async for parents in self._queue.parents():
                 await self._release_known(parents)
             self._bell.set()
-            _obey_cancellation()
+            obey_cancellation()
             await asyncio.sleep(self._sweep_s)
 
     async def _release_known(self, parents: Collection[str]) -> None:
@@ -274,13 +275,6 @@ class StripeWorker:
             sub = self._rt.cache.subscription(sub_id)
             if sub is not None and sub.provisional:
                 await self._queue.mark("subscription", sub_id)
-
-
-def _obey_cancellation() -> None:
-    """Stop where a cancellation was lost: `wait_for` of 3.11, in the driver, drops one that meets its result."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _ids(events: Sequence[StripeEvent]) -> list[str]:
