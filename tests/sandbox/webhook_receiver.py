@@ -37,13 +37,17 @@ class Receiver:
 
 @contextmanager
 def receive() -> Generator[Receiver]:
+    one_at_a_time = threading.Lock()
+
     class Endpoint(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 5
 
         def do_POST(self) -> None:
-            receiver.signatures.append(self.headers["Stripe-Signature"])
-            receiver.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            with one_at_a_time:  # a thread per request: bodies and signatures must stay in step
+                receiver.signatures.append(self.headers["Stripe-Signature"])
+                receiver.bodies.append(body)
             self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
             self.send_header("Content-Length", "0")
             self.end_headers()
