@@ -74,6 +74,7 @@ class StreamWorker:
                 await self._follow_one()
             except* StreamLostError as lost:
                 self.worker.failed(f"stream lost: {lost.exceptions[0]}")
+            obey_cancellation()
             self._metrics.count("stream_reopened", self.worker.name)
             await asyncio.sleep(_NEXT_OPENING_S)
 

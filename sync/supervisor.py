@@ -27,6 +27,7 @@ _FIRST_BACKOFF_S: Final = 0.2
 _LAST_BACKOFF_S: Final = 10.0
 _HEALTHY_S: Final = 30.0  # a run this long was no failed start
 _SETTLE_S: Final = 5.0
+_INSIST_S: Final = 2.0
 
 
 async def supervise(worker: Worker, run: Run, *, metrics: Metrics) -> None:
@@ -43,6 +44,7 @@ async def supervise(worker: Worker, run: Run, *, metrics: Metrics) -> None:
                 log.debug("worker died", worker=worker.name, exc_info=error)
             else:
                 worker.failed("ended by itself")
+            obey_cancellation()  # a task group that fails while it is cancelled tells of the failure alone
             metrics.count("worker_restarts", worker.name)
             backoff_s = _FIRST_BACKOFF_S if clock() - started > _HEALTHY_S else min(backoff_s * 2, _LAST_BACKOFF_S)
             await asyncio.sleep(backoff_s * (0.5 + secrets.randbelow(1000) / 1000))
@@ -97,23 +99,25 @@ class SyncService:
         self._jobs = self._workers.add("jobs")
         self._added = [(self._workers.add(name), run) for name, run in workers]
         job = Job("reconcile", reconcile_interval_s, self._run_reconciler, self._repair.failed)
-        self._schedule = partial(_scheduled, (job,), metrics)
+        self._schedule = Schedule((job,), metrics=metrics)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Run all workers while the block does. Those that depend on others end first."""
+        """Run all workers while the block does, which is once. Those that depend on others end first."""
         runs: list[tuple[Worker, Run]] = [(stream.worker, stream.run) for stream in self._streams]
         runs += [(self._repair, self._repair_when_wanted)]
         runs += [(worker, partial(_valid_while_running, worker, run)) for worker, run in self._added]
-        runs += [(self._jobs, partial(_valid_while_running, self._jobs, self._schedule))]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(supervise(worker, run, metrics=self._metrics)) for worker, run in runs]
+            self._schedule.start()
+            self._jobs.valid()
             try:
                 yield
             finally:
+                await self._schedule.stop()
+                self._jobs.off()
                 for task in reversed(tasks):
-                    task.cancel()
-                    await asyncio.wait((task,))
+                    await _end(task)
 
     async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
         """Clean and refresh everything, or one workspace. Raises `UnavailableError`."""
@@ -176,8 +180,11 @@ class SyncService:
         self._repair.valid()
 
 
-async def _scheduled(jobs: Sequence[Job], metrics: Metrics) -> None:
-    await Schedule(jobs, metrics=metrics).run()
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel until it has ended; see `obey_cancellation` for why once may not do."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=_INSIST_S)
 
 
 async def _valid_while_running(worker: Worker, run: Run) -> None:

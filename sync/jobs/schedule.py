@@ -47,20 +47,20 @@ class Schedule:
             trigger = IntervalTrigger(seconds=job.every_s, jitter=job.every_s * _JITTER, timezone=UTC)  # pyright: ignore[reportArgumentType] - fractions work
             self._scheduler.add_job(self._run, trigger, args=(job,), id=job.name)  # pyright: ignore[reportUnknownMemberType] - untyped library
 
-    async def run(self) -> None:
-        """Run the jobs until cancelled; then wait for those that are under way, for ten seconds at most."""
+    def start(self) -> None:
+        """Begin; the event loop runs the jobs."""
         self._scheduler.start()
+
+    async def stop(self) -> None:
+        """Start no more, and wait for those that are under way, for ten seconds at most."""
+        # The library's own `shutdown(wait=True)` would cancel them.
+        self._scheduler.pause()
         try:
-            await asyncio.Event().wait()
-        finally:
-            # The library's own `shutdown(wait=True)` would cancel them.
-            self._scheduler.pause()
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    await self._idle.wait()
-            except TimeoutError:
-                log.warning("a job did not end in time", seconds=_PATIENCE_S)
-            self._scheduler.shutdown(wait=False)
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("a job did not end in time", seconds=_PATIENCE_S)
+        self._scheduler.shutdown(wait=False)
 
     async def _run(self, job: Job) -> None:
         self._running += 1

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from support.clock import FrozenClock
 from support.records import NOW, grant, sub, workspace
-from support.sync import raw_grant, raw_workspace, replica
+from support.sync import raw_grant, raw_workspace, replica, until
 
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
@@ -281,6 +281,7 @@ async def test_real_store_repairs_real_corruption(mongodb_uri: str, database: st
     async with replica(mongodb_uri, database) as started:
         await started.mongo.db.workspaces.insert_one(raw_workspace("ws_1", name="true"))
         await started.mongo.db.grants.insert_many([raw_grant(f"g{n}") for n in range(50)])
+        await until(lambda: len(started.held(Kind.GRANT)) == 50)
         await started.live()
         good = started.held(Kind.GRANT)
         started.cache.apply(grant("g1", version=1000), source=Source.COMMIT)

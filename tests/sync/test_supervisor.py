@@ -110,3 +110,41 @@ async def test_failed_scheduled_run_shows_until_the_next_good_one(mongodb_uri: s
         await started.live()
 
     assert started.metrics.value("job_failures", "reconcile") >= 1
+
+
+async def test_worker_that_swallows_a_cancellation_ends_all_the_same(mongodb_uri: str, database: str) -> None:
+    swallowed = 0
+
+    async def deaf_once() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if swallowed:
+                    raise
+                swallowed += 1
+
+    async with replica(mongodb_uri, database, workers=[("deaf", deaf_once)]) as started:
+        await started.live()
+
+    assert swallowed == 1
+    assert set(started.states().values()) == {WorkerState.OFF}
+
+
+async def test_worker_that_fails_while_it_is_cancelled_is_not_started_again() -> None:
+    bench = Bench()
+
+    async def fail_at_the_end() -> None:
+        bench.starts += 1
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            raise OSError("lost at the end") from error
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(supervise(bench.worker, fail_at_the_end, metrics=bench.metrics))
+        await until(lambda: bench.starts == 1)
+        task.cancel()
+
+    assert bench.starts == 1

@@ -20,10 +20,9 @@ async def test_job_runs_again_and_again() -> None:
         runs.append(1)
 
     running, _ = schedule(work)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(running.run())
-        await until(lambda: len(runs) >= 3)
-        task.cancel()
+    running.start()
+    await until(lambda: len(runs) >= 3)
+    await running.stop()
 
 
 async def test_failed_job_is_counted_told_and_tried_again() -> None:
@@ -33,10 +32,9 @@ async def test_failed_job_is_counted_told_and_tried_again() -> None:
         raise OSError("no route")
 
     running, metrics = schedule(work, failures)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(running.run())
-        await until(lambda: metrics.value("job_failures", "work") >= 2)
-        task.cancel()
+    running.start()
+    await until(lambda: metrics.value("job_failures", "work") >= 2)
+    await running.stop()
 
     assert failures[:2] == ["OSError: no route"] * 2
 
@@ -53,13 +51,13 @@ async def test_one_at_a_time_and_what_runs_is_awaited_at_the_end() -> None:
         ended += 1
 
     running, _ = schedule(work)
+    running.start()
+    await until(lambda: now_running == 1)
+    await asyncio.sleep(0.15)  # three more turns come and are missed
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(running.run())
-        await until(lambda: now_running == 1)
-        await asyncio.sleep(0.15)  # three more turns come and are missed
-        task.cancel()
+        stopping = group.create_task(running.stop())
         await asyncio.sleep(0.01)
-        assert not task.done()
+        assert not stopping.done()
         may_end.set()
 
     assert (most, ended) == (1, 1)
