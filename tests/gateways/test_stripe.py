@@ -30,8 +30,12 @@ class Server:
         self.respond = respond
         self.seen: list[tuple[str, dict[str, str]]] = []
         self.base = ""
+        self.connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self.connections.add(connection)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 target, headers = _parse(head)
@@ -49,8 +53,8 @@ class Server:
                 ]
                 writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
         finally:
             writer.close()
 
@@ -74,6 +78,9 @@ async def serving(
     finally:
         await processor.close()
         listening.close()
+        for connection in server.connections:
+            connection.cancel()
+        await asyncio.gather(*server.connections, return_exceptions=True)
 
 
 async def test_an_object_comes_out_as_the_json_that_stripe_sent() -> None:

@@ -291,8 +291,14 @@ async def test_only_what_is_done_ever_expires(mongodb_uri: str, database: str) -
 
 
 async def test_a_database_that_does_not_answer_is_unavailable_within_the_deadline() -> None:
-    mongo = Mongo("mongodb://127.0.0.1:9/?replicaSet=none", "x", timeout_s=0.2)
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
 
-    with pytest.raises(UnavailableError):
-        await MongoInbox(mongo, FrozenClock()).accept(created())
-    await mongo.close()
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        mongo = Mongo(f"mongodb://127.0.0.1:{port}/?replicaSet=none", "x", timeout_s=0.2)
+
+        with pytest.raises(UnavailableError):
+            await MongoInbox(mongo, FrozenClock()).accept(created())
+        await mongo.close()

@@ -30,6 +30,7 @@ from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode
 from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+from sync.stripe.events import StripeWorker
 
 S = SubscriptionStatus
 E = StripeEventStatus
@@ -194,7 +195,7 @@ HISTORY = [
 TYPES = ["customer.subscription.created", UPDATED, UPDATED, "customer.subscription.deleted"]
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::3])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[::5])
 async def test_every_order_of_events_ends_in_stripes_state(sync: Sync, order: tuple[int, ...]) -> None:
     processor = await linked(sync, HISTORY[-1])
 
@@ -465,23 +466,23 @@ async def test_while_the_api_is_down_nothing_is_buried_and_all_comes_in_afterwar
     async with sync.running(processor) as worker:
         for _ in range(20):
             asked = len(processor.asked)
-            sync.clock.advance(3_600_000)
-            await eventually(lambda asked=asked: len(processor.asked) > asked)
+            await eventually(lambda asked=asked: later(sync, worker) and len(processor.asked) > asked)
         assert worker.trouble == "connection refused"
-        await eventually(lambda: _none_leased(sync))
+        await eventually(lambda: worker._paused_until_at > sync.clock.now_at() and not worker._held)
         asked = len(processor.asked)
         await asyncio.sleep(0.1)
         assert len(processor.asked) == asked  # one backoff for all: nobody hammers
         is_down = False
-        sync.clock.advance(3_600_000)
-        await eventually(sync.is_settled)
+        await eventually(lambda: later(sync, worker) and sync.is_settled())
         assert worker.trouble is None
 
     assert {await status_of(sync, f"sub_{n}") for n in range(5)} == {S.ACTIVE}
 
 
-async def _none_leased(sync: Sync) -> bool:
-    return await sync.mongo.db["stripe_dirty"].count_documents({"leaseToken": {"$type": "string"}}) == 0
+def later(sync: Sync, worker: StripeWorker) -> bool:
+    if not worker._held:  # or its leases would end under its hands
+        sync.clock.advance(600_000)
+    return True
 
 
 async def test_a_refused_fetch_is_tried_again_and_then_buried(sync: Sync) -> None:
