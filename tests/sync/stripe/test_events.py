@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 import pytest
@@ -29,7 +29,8 @@ from app.domain.stripe_event import StripeEventStatus
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode
-from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+from app.ports import Lease, ProcessorRefusedError, ProcessorUnavailableError
+from app.store.inbox import MongoInbox
 from sync.stripe.events import StripeWorker
 
 S = SubscriptionStatus
@@ -358,6 +359,20 @@ async def test_a_new_workspace_releases_what_names_it(sync: Sync) -> None:
     await sync.settle(processor)
 
     assert await status_of(sync) is S.ACTIVE
+
+
+async def test_a_workspace_that_comes_just_before_the_parking_is_noticed(sync: Sync) -> None:
+    class LateWorkspace(MongoInbox):
+        async def park(self, lease: Lease, parents: Collection[str]) -> None:
+            await sync.put(workspace(external_id="acme"))
+            await self.release(["ws_1", "acme"])  # too early: nothing is parked yet
+            await super().park(lease, parents)
+
+    sync.inbox = LateWorkspace(sync.mongo, sync.clock)
+    await sync.receive("customer.subscription.created", subscription())
+
+    async with sync.running(FakeProcessor(subscription(workspace="acme")), sweep_s=30):
+        await eventually(lambda: _is(sync, S.ACTIVE))
 
 
 async def test_the_sweep_releases_what_nobody_released(sync: Sync) -> None:

@@ -64,6 +64,17 @@ async def test_events_of_one_second_end_in_the_state_that_is_farthest_along(sync
     assert await status_of(sync) is S.CANCELED
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+async def test_of_two_updates_in_one_second_the_status_decides(sync: Sync, order: tuple[int, ...]) -> None:
+    told = [subscription(status="trialing", workspace="ws_1"), subscription(workspace="ws_1")]
+
+    for index in order:
+        await sync.receive(UPDATED, told[index])
+        await sync.settle(None)
+
+    assert await status_of(sync) is S.ACTIVE
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_events_in_any_order_end_in_the_newest(sync: Sync, order: tuple[int, ...]) -> None:
     told = [
