@@ -11,7 +11,7 @@ from app.ports import Clock
 from app.store.mapping import MappingError, live_or_tombstone
 from app.store.watch import Change, Position, StreamLostError, StreamPausedError, Watch
 from app.telemetry import Metrics, logger
-from sync.cancellation import obey_cancellation
+from sync.cancellation import apart, obey_cancellation
 from sync.status import Worker
 
 log = logger(__name__)
@@ -71,7 +71,7 @@ class StreamWorker:
         self.worker.starting()
         while True:
             try:
-                await self._follow_one()
+                await apart(self._follow_one())
             except* StreamLostError as lost:
                 self.worker.failed(f"stream lost: {lost.exceptions[0]}")
             obey_cancellation()

@@ -2,10 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from app.cache.cache import BillingCache
 from app.domain.sync_status import ReconcileResult, ReconcileStatus, WorkerStatus
@@ -13,7 +13,7 @@ from app.ports import Clock, RecordStore
 from app.store.mongo import Mongo
 from app.store.watch import StreamPausedError, Watch
 from app.telemetry import Metrics, logger
-from sync.cancellation import obey_cancellation
+from sync.cancellation import apart, obey_cancellation
 from sync.change_stream import STREAMS, StreamWorker
 from sync.jobs.schedule import Job, Schedule
 from sync.reconcile import Reconciler
@@ -21,7 +21,7 @@ from sync.status import TOPIC, Worker, Workers
 
 log = logger(__name__)
 
-Run = Callable[[], Awaitable[None]]
+Run = Callable[[], Coroutine[Any, Any, None]]
 
 _FIRST_BACKOFF_S: Final = 0.2
 _LAST_BACKOFF_S: Final = 10.0
@@ -38,7 +38,7 @@ async def supervise(worker: Worker, run: Run, *, metrics: Metrics) -> None:
         while True:
             started = clock()
             try:
-                await run()
+                await apart(run())
             except Exception as error:
                 worker.failed(_describe(error))
                 log.debug("worker died", worker=worker.name, exc_info=error)

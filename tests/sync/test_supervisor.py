@@ -148,3 +148,23 @@ async def test_worker_that_fails_while_it_is_cancelled_is_not_started_again() ->
         task.cancel()
 
     assert bench.starts == 1
+
+
+async def test_worker_whose_task_group_fails_lives_again() -> None:
+    bench = Bench()
+
+    async def part() -> None:
+        await asyncio.sleep(0)
+        if bench.starts == 1:
+            raise ValueError("the stick broke")
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        bench.starts += 1
+        async with asyncio.TaskGroup() as group:
+            group.create_task(part())
+
+    bench.run = run  # type: ignore[method-assign]
+    await bench.run_until(2)
+
+    assert bench.metrics.value("worker_restarts", "w") == 1
