@@ -64,6 +64,7 @@ class _Sync:
                 mode=self.stripe.mode,
                 backlog=await self._inbox.backlog(),
                 unmapped_prices=self._cache.unmapped_prices(),
+                trouble=self.stripe.trouble,
             ),
         )
 

@@ -79,11 +79,15 @@ class StripeBacklog(msgspec.Struct, frozen=True, gc=False):
 
 
 class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
-    """The Stripe side. `unmapped_prices` are held by live subscriptions and named by no plan; they grant nothing."""
+    """The Stripe side. `unmapped_prices` are held by live subscriptions and named by no plan; they grant nothing.
+
+    `trouble` says why Stripe's API cannot be asked now; None while it answers.
+    """
 
     mode: StripeSyncMode
     backlog: StripeBacklog
     unmapped_prices: tuple[str, ...]
+    trouble: str | None = None
 
 
 class SyncStatus(msgspec.Struct, frozen=True, gc=False):

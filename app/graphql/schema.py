@@ -26,6 +26,7 @@ from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
+from app.graphql.queries.api_keys import ApiKeyQueries
 from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.node import NodeQueries
@@ -41,7 +42,9 @@ from app.graphql.types.grants import EntitlementOverride
 @strawberry.type(
     description="Everything that can be asked. Denial is data: a check never fails because of what it asks."
 )
-class Query(EntitlementQueries, WorkspaceQueries, SubscriptionQueries, CatalogueQueries, SyncQueries, NodeQueries):
+class Query(
+    EntitlementQueries, WorkspaceQueries, SubscriptionQueries, CatalogueQueries, SyncQueries, NodeQueries, ApiKeyQueries
+):
     pass
 
 

@@ -295,6 +295,17 @@ async def test_a_fragment_does_not_open_a_type_that_the_scope_lacks(api: Api) ->
     assert await api.code(query, key=api.key(Scope.ENTITLEMENTS_READ)) == "FORBIDDEN"
 
 
+async def test_keys_are_listed_by_id_with_those_that_ended(api: Api) -> None:
+    api.key(Scope.OPERATOR, id="key_2", revoked_at=NOW)
+
+    found = await api.data("{ apiKeys { id scopes revokedAt } }", key=api.key(Scope.ADMIN))
+
+    assert [(key["id"], key["scopes"], key["revokedAt"] is None) for key in found["apiKeys"]] == [
+        ("key_1", ["ADMIN"], True),
+        ("key_2", ["OPERATOR"], False),
+    ]
+
+
 ROOTS = {
     '{ checkEntitlement(input: {workspaceId: "a", featureKey: "b"}) { entitlement { hasAccess } } }': {
         Scope.ENTITLEMENTS_READ
@@ -310,6 +321,7 @@ ROOTS = {
     "{ features { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ stripeEvents { nodes { id } } }": {Scope.OPERATOR},
     "{ syncStatus { cache { ready } } }": {Scope.OPERATOR},
+    "{ apiKeys { id } }": {Scope.ADMIN},
     "mutation { resync(input: {scope: ALL}) { __typename } }": {Scope.OPERATOR},
     'mutation { replayStripeEvent(input: {idempotencyKey: "k", eventId: "e"}) { __typename } }': {Scope.OPERATOR},
     **{
@@ -333,7 +345,7 @@ ROOTS = {
 }
 
 
-@pytest.mark.parametrize(("query", "scopes"), ROOTS.items(), ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("query", "scopes"), [pytest.param(*row, id=row[0][:40]) for row in ROOTS.items()])
 async def test_every_root_field_opens_to_its_scopes_only(api: Api, query: str, scopes: set[Scope]) -> None:
     opened: set[Scope] = set()
     for number, scope in enumerate(Scope):

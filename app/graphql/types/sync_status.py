@@ -71,6 +71,7 @@ class StripeSyncStatus:
     unmapped_prices: list[str] = strawberry.field(
         description="Prices that live subscriptions hold and no plan names; they grant nothing."
     )
+    trouble: str | None = strawberry.field(description="Why Stripe's API cannot be asked now; null while it answers.")
 
 
 @strawberry.type(directives=requires(*OPERATES), description="Everything an operator asks at night.")
@@ -125,4 +126,5 @@ def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
         dead=status.backlog.dead,
         last_event_at=instant(status.backlog.last_event_at),
         unmapped_prices=list(status.unmapped_prices),
+        trouble=status.trouble,
     )
