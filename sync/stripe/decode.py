@@ -191,10 +191,15 @@ def _item(item: _Item, sub: _Subscription, before: SubscriptionItem | None, at: 
         price_since_at=_price_since_at(price.id, sub.created if item.created is None else item.created, before, at),
         current_period_start_at=start * 1000,
         current_period_end_at=end * 1000,
-        lookup_key=price.lookup_key,
+        lookup_key=price.lookup_key or _lookup_key_before(price.id, before),
         product_id=_id(price.product) if price.product else None,
         quantity=1 if item.quantity is None else item.quantity,
     )
+
+
+def _lookup_key_before(price_id: str, before: SubscriptionItem | None) -> str | None:
+    """Keep the key that the price was bought under: Stripe takes it away when it is transferred to a newer price."""
+    return before.lookup_key if before is not None and before.price_id == price_id else None
 
 
 def _price_since_at(price_id: str, created: int, before: SubscriptionItem | None, at: int) -> int:

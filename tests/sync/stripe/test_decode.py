@@ -91,6 +91,17 @@ def test_a_price_that_replaces_another_starts_when_it_was_told() -> None:
     assert moved.items[0].price_since_at == LATER
 
 
+def test_a_lookup_key_transferred_to_a_newer_price_stays_with_who_bought_under_it() -> None:
+    first = read(subscription(items=[item(price_=price("price_pro", lookup_key="pro"))]))
+
+    transferred = read(subscription(items=[item(price_=price("price_pro", lookup_key=None))]), stored=first)
+    renamed = read(subscription(items=[item(price_=price("price_pro", lookup_key="pro_2"))]), stored=transferred)
+    moved = read(subscription(items=[item(price_=price("price_team", lookup_key=None))]), stored=renamed, at=LATER)
+
+    keys = [record.items[0].lookup_key for record in (first, transferred, renamed, moved)]
+    assert keys == ["pro", "pro", "pro_2", None]
+
+
 def test_past_due_is_fixed_once() -> None:
     renewed = {"current_period_start": T0 + 30 * DAY, "current_period_end": T0 + 60 * DAY}
     first = read(subscription(status="past_due"), stored=read(subscription()))
