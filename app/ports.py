@@ -7,12 +7,12 @@ import msgspec
 
 from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
-from app.domain.entitlement import WorkspaceState
 from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.sync_status import ReconcileResult, StripeBacklog, SyncStatus
 from app.domain.usage import Balance, UsageEvent
 from app.domain.workspace import Workspace
+from app.domain.workspace_state import WorkspaceState
 
 T = TypeVar("T")
 

@@ -8,13 +8,13 @@ from app.cache.feed import Feed
 from app.cache.table import Index, Table, judge, owner_of
 from app.domain.api_key import ApiKey
 from app.domain.change import Kind, Outcome, Record, Source, Tombstone
-from app.domain.entitlement import WorkspaceState
 from app.domain.grant import Grant, Override
 from app.domain.plan import Catalogue, Feature, Plan
 from app.domain.subscription import TERMINAL, Subscription
 from app.domain.sync_status import CacheStatus
 from app.domain.usage import Balance
 from app.domain.workspace import Workspace
+from app.domain.workspace_state import WorkspaceState
 from app.ports import Clock
 
 HELD: Final = (

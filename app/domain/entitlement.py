@@ -1,15 +1,15 @@
 """The one door that decides access: `evaluate`, a pure function of records and the instant."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from app.domain.config_value import allows, merge_values
-from app.domain.coverage import Holding, holdings, of_default_plan
+from app.domain.coverage import holdings, of_default_plan
 from app.domain.denial import AccessDeniedReason
-from app.domain.grant import Grant, GrantSource, Override
+from app.domain.findings import Findings, gather, is_in_force, own_anchor, rows_of
+from app.domain.grant import GrantSource
 from app.domain.metering import Group, UsageAnswer, decide_usage, limits_of
 from app.domain.plan import (
     AccessLevel,
@@ -19,12 +19,10 @@ from app.domain.plan import (
     FeatureType,
     LimitBehavior,
     MeterType,
-    PlanFeature,
     ResetPeriod,
 )
-from app.domain.subscription import Subscription
 from app.domain.usage import Balance, UsageWindow
-from app.domain.workspace import Workspace
+from app.domain.workspace_state import WorkspaceState
 
 _Reason = AccessDeniedReason
 
@@ -38,20 +36,6 @@ _MOST_SPECIFIC: Final = (
     _Reason.FEATURE_NOT_IN_PLAN,
     _Reason.NO_ACTIVE_SUBSCRIPTION,
 )
-
-
-class WorkspaceState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """All that decides what one workspace may use, beside the catalogue. The order within the tuples does not matter.
-
-    `version` is the sum of the versions of the workspace's records, dead ones too, so that it never falls.
-    """
-
-    workspace: Workspace
-    subscriptions: tuple[Subscription, ...] = ()
-    grants: tuple[Grant, ...] = ()
-    overrides: tuple[Override, ...] = ()
-    balance: Balance | None = None
-    version: int = 0
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -92,27 +76,6 @@ class Entitlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int = 0
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one holding or override says of the feature."""
-
-    holding: Holding
-    source: GrantSource
-    id: str
-    source_id: str
-    rows: tuple[PlanFeature, ...]
-    expires_at: int | None = None
-
-
-class _Findings(msgspec.Struct, frozen=True, gc=False):
-    """All that speaks about one feature at one instant, before it is decided."""
-
-    parts: tuple[_Part, ...]
-    grants: tuple[Grant, ...]
-    reasons: tuple[AccessDeniedReason, ...]
-    turns: tuple[int, ...]
-    lapsed: tuple[Holding, ...]
-
-
 def denied(
     feature_key: str, reason: AccessDeniedReason, feature: Feature | None = None, version: int = 0
 ) -> Entitlement:
@@ -148,7 +111,7 @@ def evaluate(
     )
     if mismatch:
         return denied(feature_key, _Reason.FEATURE_TYPE_MISMATCH, feature, state.version)
-    found = _find(feature, state, catalogue, at)
+    found = gather(feature, state, catalogue, at)
     answer = _frame(feature, state, found)
     if feature.type is FeatureType.METERED:
         return _metered(answer, found, state.balance, at, Decimal(1) if requested_usage is None else requested_usage)
@@ -157,105 +120,21 @@ def evaluate(
 
 def usage_windows(feature_key: str, state: WorkspaceState, catalogue: Catalogue, at: int) -> tuple[UsageWindow, ...]:
     """Return every window in which usage at `at` counts, so that whichever plan decides later finds it counted."""
-    held = [*holdings(state.workspace, state.subscriptions, catalogue, at), _own(state.workspace)]
+    held = [*holdings(state.workspace, state.subscriptions, catalogue, at), own_anchor(state.workspace)]
     if default := catalogue.default_plan():
         held.append(of_default_plan(state.workspace, default))
     overridden = {o.reset_period for o in state.overrides if o.feature_key == feature_key and not o.revoked}
     windows = {UsageWindow(ResetPeriod.NEVER, 0, None)}
     for holding in (holding for holding in held if not holding.ended):
-        resets = {row.reset_period for row in _rows(holding, feature_key)} | overridden
+        resets = {row.reset_period for row in rows_of(holding, feature_key)} | overridden
         periods = ((reset, holding.period(reset, at)) for reset in resets)
         windows.update(UsageWindow(reset, period.start_at, period.end_at) for reset, period in periods)
-    grants = (grant for grant in state.grants if grant.feature_key == feature_key and _in_force(grant, at))
+    grants = (grant for grant in state.grants if grant.feature_key == feature_key and is_in_force(grant, at))
     windows.update(UsageWindow(ResetPeriod.NEVER, grant.effective_at, None) for grant in grants)
     return tuple(sorted(windows, key=lambda window: (window.reset_period, window.start_at)))
 
 
-def _find(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> _Findings:
-    """Gather parts, grants, reasons and turns; overrides and revocations take effect here."""
-    overrides = [o for o in state.overrides if o.feature_key == feature.key and _lasts(o.expires_at, at)]
-    overrides.sort(key=lambda o: (o.revoked, o.updated_at, o.id), reverse=True)
-    grants = tuple(sorted((g for g in state.grants if g.feature_key == feature.key), key=lambda g: g.id))
-    held = holdings(state.workspace, state.subscriptions, catalogue, at)
-    instants = [
-        *(h.next_turn_at for h in held),
-        *(o.expires_at for o in overrides),
-        *(instant for g in grants for instant in (g.effective_at, g.expires_at, g.revoked_at)),
-    ]
-    turns = tuple(sorted({instant for instant in instants if instant is not None and instant > at}))
-    of_workspace = next((o for o in overrides if o.subscription_id is None), None)
-    if of_workspace is not None and of_workspace.revoked:
-        return _Findings((), (), (_Reason.REVOKED,), turns, ())
-    active = tuple(grant for grant in grants if _in_force(grant, at))
-    by_subscription = {o.subscription_id: o for o in reversed(overrides) if o.subscription_id is not None}
-    if of_workspace is not None:
-        anchor = next((h for h in held if h.level is AccessLevel.FULL), None) or _own(state.workspace)
-        whole = msgspec.structs.replace(anchor, level=AccessLevel.FULL, reason=None, is_trial=False, in_grace=False)
-        return _Findings((_of_override(of_workspace, whole, state.workspace.id),), active, (), turns, ())
-    parts, reasons = _parts(feature.key, held, by_subscription)
-    lapsed = tuple(h for h in held if h.level is AccessLevel.NONE)
-    return _Findings(parts, active, reasons, turns, lapsed)
-
-
-def _parts(
-    feature_key: str, held: Iterable[Holding], overrides: dict[str, Override]
-) -> tuple[tuple[_Part, ...], tuple[AccessDeniedReason, ...]]:
-    parts: list[_Part] = []
-    reasons: list[AccessDeniedReason] = []
-    for holding in held:
-        override = overrides.get(holding.subscription_id or "")
-        rows = _rows(holding, feature_key)
-        if holding.level is AccessLevel.NONE:
-            reasons.append(_lapse(holding, named=bool(rows) or override is not None))
-        elif override is not None and override.revoked:
-            reasons.append(_Reason.REVOKED)
-        elif override is not None:
-            parts.append(_of_override(override, holding, holding.source_id))
-        elif rows:
-            source = GrantSource.TRIAL if holding.subscription_id is None and holding.is_trial else GrantSource.PLAN
-            ends_at = holding.trial_ends_at if source is GrantSource.TRIAL else None
-            parts.append(
-                _Part(
-                    holding=holding,
-                    source=source,
-                    id=f"{holding.source_id}:{feature_key}",
-                    source_id=holding.source_id,
-                    rows=rows,
-                    expires_at=ends_at,
-                )
-            )
-        else:
-            reasons.append(_Reason.FEATURE_NOT_IN_PLAN)
-    return tuple(parts), tuple(reasons)
-
-
-def _lapse(holding: Holding, *, named: bool) -> AccessDeniedReason:
-    """Say why the holding gives nothing: its own state only where it would give the feature otherwise."""
-    reason = holding.reason or _Reason.NO_ACTIVE_SUBSCRIPTION
-    if named or holding.plan is None or reason is _Reason.NO_ACTIVE_SUBSCRIPTION:
-        return reason
-    return _Reason.FEATURE_NOT_IN_PLAN
-
-
-def _of_override(override: Override, holding: Holding, source_id: str) -> _Part:
-    row = PlanFeature(
-        feature_key=override.feature_key,
-        limit=override.limit,
-        limit_behavior=override.limit_behavior,
-        reset_period=override.reset_period,
-        value=override.value,
-    )
-    return _Part(
-        holding=holding,
-        source=GrantSource.OVERRIDE,
-        id=override.id,
-        source_id=source_id,
-        rows=(row,),
-        expires_at=override.expires_at,
-    )
-
-
-def _frame(feature: Feature, state: WorkspaceState, found: _Findings) -> Entitlement:
+def _frame(feature: Feature, state: WorkspaceState, found: Findings) -> Entitlement:
     """Fill in all that does not depend on what was asked for; denied until decided."""
     reason = next((reason for reason in _MOST_SPECIFIC if reason in found.reasons), _Reason.NO_ACTIVE_SUBSCRIPTION)
     givers = [part.holding for part in found.parts]
@@ -278,7 +157,7 @@ def _frame(feature: Feature, state: WorkspaceState, found: _Findings) -> Entitle
     )
 
 
-def _contributions(feature: Feature, found: _Findings) -> tuple[Contribution, ...]:
+def _contributions(feature: Feature, found: Findings) -> tuple[Contribution, ...]:
     metered = feature.type is FeatureType.METERED
     plans = (
         Contribution(
@@ -310,7 +189,7 @@ def _contributions(feature: Feature, found: _Findings) -> tuple[Contribution, ..
     return (*plans, *grants)
 
 
-def _valued(answer: Entitlement, feature: Feature, found: _Findings, requested: tuple[str, ...]) -> Entitlement:
+def _valued(answer: Entitlement, feature: Feature, found: Findings, requested: tuple[str, ...]) -> Entitlement:
     """Decide a BOOLEAN or CONFIG feature."""
     full = [part for part in found.parts if part.holding.level is AccessLevel.FULL]
     parts = full or ([] if found.grants else found.parts)
@@ -328,9 +207,7 @@ def _valued(answer: Entitlement, feature: Feature, found: _Findings, requested: 
     return msgspec.structs.replace(answer, has_access=True, access_denied_reason=None, value=value, read_only=read_only)
 
 
-def _metered(
-    answer: Entitlement, found: _Findings, balance: Balance | None, at: int, requested: Decimal
-) -> Entitlement:
+def _metered(answer: Entitlement, found: Findings, balance: Balance | None, at: int, requested: Decimal) -> Entitlement:
     """Decide a METERED feature."""
     full = [part for part in found.parts if part.holding.level is AccessLevel.FULL]
     parts = full or ([] if found.grants else found.parts)
@@ -353,26 +230,3 @@ def _metered(
         usage=allowance.usage,
         valid_until_at=min(ends, default=None),
     )
-
-
-def _rows(holding: Holding, feature_key: str) -> tuple[PlanFeature, ...]:
-    return tuple(row for row in holding.plan.features if row.feature_key == feature_key) if holding.plan else ()
-
-
-def _own(workspace: Workspace) -> Holding:
-    """Return what anchors a workspace that has no plan at all."""
-    return Holding(
-        source_id=workspace.id,
-        plan=None,
-        level=AccessLevel.FULL,
-        started_at=workspace.created_at,
-        anchor_at=workspace.created_at,
-    )
-
-
-def _lasts(expires_at: int | None, at: int) -> bool:
-    return expires_at is None or at < expires_at
-
-
-def _in_force(grant: Grant, at: int) -> bool:
-    return grant.effective_at <= at and _lasts(grant.expires_at, at) and _lasts(grant.revoked_at, at)

@@ -7,9 +7,9 @@ from typing import TypeVar
 import strawberry
 
 from app.domain.api_key import Principal
-from app.domain.entitlement import WorkspaceState
 from app.domain.errors import NotReadyError
 from app.domain.faults import NAME_MAX, is_storable
+from app.domain.workspace_state import WorkspaceState
 from app.graphql.documents import Operation
 from app.graphql.pagination import Cursors
 from app.runtime import Runtime

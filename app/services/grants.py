@@ -10,12 +10,12 @@ from msgspec import structs
 from app.domain import ids
 from app.domain.api_key import Principal
 from app.domain.change import Record
-from app.domain.entitlement import WorkspaceState
 from app.domain.errors import NotFoundError
 from app.domain.faults import idempotency_key_faults, refuse
 from app.domain.grant import Grant, GrantSource, Override
 from app.domain.grant_rules import grant_faults, override_faults, reason_faults
 from app.domain.plan import ConfigValue, LimitBehavior, ResetPeriod
+from app.domain.workspace_state import WorkspaceState
 from app.runtime import Runtime
 from app.services.loading import load_feature, load_record, load_state, load_workspace, refuse_archived
 from app.services.result import Written, settle, written, written_or_current

@@ -4,11 +4,11 @@ import inspect
 from typing import TypeVar
 
 from app.domain.change import Kind, Record, Source
-from app.domain.entitlement import WorkspaceState
 from app.domain.errors import ConflictError, NotFoundError
 from app.domain.faults import NAME_MAX, is_storable
 from app.domain.plan import Feature
 from app.domain.workspace import Workspace
+from app.domain.workspace_state import WorkspaceState
 from app.runtime import Runtime
 
 R = TypeVar("R", bound=Record)

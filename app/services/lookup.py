@@ -8,8 +8,8 @@ from cachetools import TTLCache
 
 from app.cache.cache import BillingCache
 from app.domain.change import Source
-from app.domain.entitlement import WorkspaceState
 from app.domain.workspace import Workspace
+from app.domain.workspace_state import WorkspaceState
 from app.ports import Clock, RecordStore
 
 _ABSENCE_MS: Final = 5_000

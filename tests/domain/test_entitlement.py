@@ -8,7 +8,7 @@ import pytest
 from support.records import DAY, NOW, feature, grant, item, limit, override, plan, sub, workspace
 
 from app.domain.denial import AccessDeniedReason as Reason
-from app.domain.entitlement import Entitlement, WorkspaceState, evaluate, usage_windows
+from app.domain.entitlement import Entitlement, evaluate, usage_windows
 from app.domain.grant import GrantSource
 from app.domain.plan import (
     AccessLevel,
@@ -25,6 +25,7 @@ from app.domain.plan import (
 from app.domain.subscription import SubscriptionStatus as Status
 from app.domain.usage import Balance, Meter
 from app.domain.workspace import WorkspaceTrial
+from app.domain.workspace_state import WorkspaceState
 
 SSO = PlanFeature(feature_key="sso")
 

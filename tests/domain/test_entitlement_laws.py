@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.records import DAY, NOW, feature, grant, item, limit, override, plan, sub, workspace
 
-from app.domain.entitlement import Entitlement, WorkspaceState, evaluate, usage_windows
+from app.domain.entitlement import Entitlement, evaluate, usage_windows
 from app.domain.grant import Grant, GrantSource
 from app.domain.plan import (
     AccessLevel,
@@ -23,6 +23,7 @@ from app.domain.plan import (
 from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance, Meter
 from app.domain.workspace import WorkspaceTrial
+from app.domain.workspace_state import WorkspaceState
 
 KEYS = ("api_calls", "sso", "retention_days", "regions")
 FEATURES = (

@@ -11,10 +11,10 @@ from support.records import DAY, NOW, feature, sub, workspace
 from support.runtime import ADMIN, fakes_of, put, running, state_of
 
 from app.domain.change import Kind
-from app.domain.entitlement import WorkspaceState
 from app.domain.errors import ConflictError, NotFoundError, ValidationError
 from app.domain.grant import Grant, GrantSource, Override
 from app.domain.plan import FeatureType, LimitBehavior
+from app.domain.workspace_state import WorkspaceState
 from app.runtime import Runtime
 from app.services.grants import (
     GrantEntitlementInput,

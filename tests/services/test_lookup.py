@@ -9,8 +9,8 @@ from support.records import NOW, grant, sub, workspace
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.change import Record, Source
-from app.domain.entitlement import WorkspaceState
 from app.domain.errors import UnavailableError
+from app.domain.workspace_state import WorkspaceState
 from app.services.lookup import Lookup
 
 

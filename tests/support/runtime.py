@@ -10,7 +10,6 @@ from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.api_key import Principal, Scope
 from app.domain.change import Record, Source
-from app.domain.entitlement import WorkspaceState
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.domain.sync_status import (
     CacheStatus,
@@ -21,6 +20,7 @@ from app.domain.sync_status import (
     StripeSyncStatus,
     SyncStatus,
 )
+from app.domain.workspace_state import WorkspaceState
 from app.ports import Page
 from app.runtime import Runtime
 from app.services.lookup import Lookup

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import strawberry
 
-from app.domain.entitlement import WorkspaceState
 from app.domain.errors import UnavailableError
+from app.domain.workspace_state import WorkspaceState
 from app.graphql.context import Context, Info, find_state
 from app.graphql.errors import bad_input
 from app.graphql.limits import CHECKS_LIMIT

@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 import strawberry
 
 from app.domain.change import Kind
-from app.domain.entitlement import WorkspaceState
+from app.domain.workspace_state import WorkspaceState
 from app.graphql.context import Info
 from app.graphql.errors import bad_input
 from app.graphql.pagination import Connection, edges_of, page_info, page_size

@@ -7,8 +7,9 @@ import msgspec
 import strawberry
 
 from app.domain import entitlement as domain
-from app.domain.entitlement import AccessDeniedReason, WorkspaceState, denied, evaluate
+from app.domain.entitlement import AccessDeniedReason, denied, evaluate
 from app.domain.plan import Catalogue, FeatureType, MeterType
+from app.domain.workspace_state import WorkspaceState
 from app.graphql.errors import bad_input
 from app.graphql.types.entitlement import Entitlement, EntitlementDecision, EntitlementSet
 

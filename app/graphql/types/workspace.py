@@ -7,7 +7,7 @@ import strawberry
 from app.domain import subscription as billing
 from app.domain import workspace as domain
 from app.domain.coverage import holdings
-from app.domain.entitlement import WorkspaceState
+from app.domain.workspace_state import WorkspaceState
 from app.graphql.context import Info
 from app.graphql.pagination import Connection, edges_of, page_info, page_size
 from app.graphql.permissions import SEES_WORKSPACE, requires
