@@ -87,6 +87,11 @@ def _is_loopback(url: str) -> bool:
 
 
 def _data(url: str, answer: httpx.Response) -> Fields:
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise CommandError(
+            f"{url} answered 404; ENTITLED_URL is to name the GraphQL endpoint, as {DEFAULT_URL} does",
+            ExitCode.CONFIGURATION,
+        )
     try:
         body: Any = answer.json()
         errors, data = body.get("errors"), body.get("data")

@@ -35,4 +35,5 @@ def demo(
 
             demonstrate(Options(port=port, data_dir=data_dir, has_stripe_key=not no_stripe_key, as_json=as_json))
     except KeyboardInterrupt:
-        output.note("the demo has ended")
+        pass  # while it started; a service that runs takes the signal itself
+    output.note("the demo has ended")

@@ -57,7 +57,8 @@ def run(arguments: Sequence[str]) -> int:
         code = command(list(arguments) or ["--help"], prog_name="entitled", standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        output.note(f"entitled: {error.format_message()}")
+        if message := error.format_message():  # a noun without a verb has printed its help
+            output.note(f"entitled: {message}")
         return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import output
+from app.cli.failure import CommandError, ExitCode
 
 app = typer.Typer(help="The GraphQL schema.", no_args_is_help=True)
 
@@ -21,4 +22,7 @@ def export(
     if file is None:
         output.result(text.rstrip("\n"))
     else:
-        file.write_text(text)
+        try:
+            file.write_text(text)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be written: {error.strerror}", ExitCode.USAGE) from None

@@ -65,6 +65,18 @@ def test_an_answer_that_is_no_graphql_is_told_apart(entitled: Command, server: F
     assert (ran.code, ran.err.count("\n")) == (70, 1)
 
 
+@pytest.mark.parametrize("answer", [coded("NOT_FOUND"), "<html>not found</html>"])
+def test_an_address_where_nothing_is_points_to_the_setting(
+    entitled: Command, server: FakeGraphQL, answer: object
+) -> None:
+    server.status, server.answer = 404, answer
+
+    ran = entitled(*RESYNC)
+
+    assert (ran.code, ran.err.count("\n")) == (78, 1)
+    assert "ENTITLED_URL" in ran.err
+
+
 def test_a_gateway_without_a_server_behind_it_counts_as_unreachable(entitled: Command, server: FakeGraphQL) -> None:
     server.status, server.answer = 502, "<html>bad gateway</html>"
 

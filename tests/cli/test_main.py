@@ -52,6 +52,15 @@ def test_wrong_usage_is_exit_code_2_and_one_line(
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize("noun", ["events", "keys", "schema"])
+def test_a_noun_alone_shows_its_verbs_and_nothing_else(entitled: Command, noun: str) -> None:
+    ran = entitled(noun)
+
+    assert ran.code == 2
+    assert f"Usage: entitled {noun}" in ran.out + ran.err
+    assert "entitled: \n" not in ran.err
+
+
 def test_a_reader_that_closes_early_leaves_no_traceback() -> None:
     command = [sys.executable, "-c", "from app.cli.main import main; main()", "schema", "export"]
     reads, writes = os.pipe()

@@ -53,7 +53,7 @@ def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]
 
 @pytest.mark.timeout(120)
 async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
-    demo: tuple[subprocess.Popen[str], dict[str, Any]],
+    demo: tuple[subprocess.Popen[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     process, printed = demo
     keys = {"graphql", "live", "webhook", "webhookSecret", "apiKey", "stripeApi", "mongodbUri", "database"}
@@ -72,6 +72,7 @@ async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
     process.send_signal(signal.SIGINT)
 
     assert process.wait(20) == 0
+    assert (tmp_path / "log").read_text().endswith("the demo has ended\n")
     eventually(lambda: not any(alive(pid) for pid in children))
 
 
