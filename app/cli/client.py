@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -87,7 +88,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def _data(url: str, answer: httpx.Response) -> Fields:
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code == HTTPStatus.NOT_FOUND:
         raise CommandError(
             f"{url} answered 404; ENTITLED_URL is to name the GraphQL endpoint, as {DEFAULT_URL} does",
             ExitCode.CONFIGURATION,
