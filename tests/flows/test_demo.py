@@ -20,6 +20,7 @@ def start_demo(log: Path, *arguments: str) -> subprocess.Popen[str]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            env={**os.environ, "TMPDIR": str(log.parent)},
         )
 
 
