@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from app.cache.cache import HELD, BillingCache
 from app.cache.feed import Feed
 from app.domain.change import Kind
-from app.domain.sync_status import ReconcileResult, StripeSyncStatus, SyncStatus
+from app.domain.errors import UnavailableError
+from app.domain.sync_status import ReconcileResult, StripeBacklog, StripeSyncStatus, SyncStatus
 from app.gateways.clock import SystemClock, Uuid7Ids
 from app.gateways.stripe import StripeProcessor, StripeSignatures
 from app.graphql.endpoint import graphql_routes
@@ -62,11 +63,17 @@ class _Sync:
             reconcile=self.service.reconcile_status(),
             stripe=StripeSyncStatus(
                 mode=self.stripe.mode,
-                backlog=await self._inbox.backlog(),
+                backlog=await self._backlog(),
                 unmapped_prices=self._cache.unmapped_prices(),
                 trouble=self.stripe.trouble,
             ),
         )
+
+    async def _backlog(self) -> StripeBacklog | None:
+        try:
+            return await self._inbox.backlog()
+        except UnavailableError:
+            return None
 
     def wake(self) -> None:
         self.stripe.wake()

@@ -81,11 +81,11 @@ class StripeBacklog(msgspec.Struct, frozen=True, gc=False):
 class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
     """The Stripe side. `unmapped_prices` are held by live subscriptions and named by no plan; they grant nothing.
 
-    `trouble` says why Stripe's API cannot be asked now; None while it answers.
+    `backlog` is None while the database does not answer. `trouble` says why Stripe's API cannot be asked now.
     """
 
     mode: StripeSyncMode
-    backlog: StripeBacklog
+    backlog: StripeBacklog | None
     unmapped_prices: tuple[str, ...]
     trouble: str | None = None
 

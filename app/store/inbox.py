@@ -25,6 +25,7 @@ _MOST_EVENTS: Final = 500  # of one object at a time; the rest is found by `mark
 _MOST_FORGOTTEN: Final = 1000
 _BATCH: Final = 500
 _FETCH_COUNTER: Final = "stripe_fetch"
+_STATUS_S: Final = 1  # who asks how things are must hear it also while the database is silent
 
 
 class MongoInbox:
@@ -93,8 +94,8 @@ class MongoInbox:
         return Page(events, has_next=len(found) > first)
 
     async def backlog(self) -> StripeBacklog:
-        """Return the inbox in numbers: objects to be worked on, parked, dead."""
-        with self._mongo.deadline():
+        """Return the inbox in numbers: objects to be worked on, parked, dead. Fails within a second."""
+        with self._mongo.deadline(timeout_s=_STATUS_S):
             groups = await self._dirty.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
             counts = {group["_id"]: group["count"] async for group in groups}
             newest = await self._events.find_one({}, {"receivedAt": 1}, sort=[("receivedAt", DESCENDING)])

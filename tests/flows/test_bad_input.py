@@ -150,10 +150,13 @@ async def test_a_frozen_mongod_during_a_write(tmp_path: Path) -> None:
                     answer = await client.client.post("/graphql", json={"query": document})
                     took = time.monotonic() - started
                     read = await client.check("acme", "sso")
+                    told = await client.query("{ syncStatus { workers { name } stripe { mode pending } } }")
                 finally:
                     os.kill(mongod.pid, signal.SIGCONT)
                 assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
                 assert took < 10
+                assert told["syncStatus"]["stripe"] == {"mode": "OFF", "pending": None}
+                assert "control_stream" in {worker["name"] for worker in told["syncStatus"]["workers"]}
                 assert read["accessDeniedReason"] == "FEATURE_NOT_FOUND"
     finally:
         mongod.stop()

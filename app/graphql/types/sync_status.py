@@ -64,9 +64,11 @@ class ReconcileStatus:
 @strawberry.type(directives=requires(*OPERATES), description="The Stripe side.")
 class StripeSyncStatus:
     mode: domain.StripeSyncMode = strawberry.field(description="How facts come from Stripe.")
-    pending: int = strawberry.field(description="Objects that wait for their turn.")
-    parked: int = strawberry.field(description="Objects that wait for a customer or workspace unknown here.")
-    dead: int = strawberry.field(description="Objects that failed too often.")
+    pending: int | None = strawberry.field(
+        description="Objects that wait for their turn. Like the next two, null while the database does not answer."
+    )
+    parked: int | None = strawberry.field(description="Objects that wait for a customer or workspace unknown here.")
+    dead: int | None = strawberry.field(description="Objects that failed too often.")
     last_event_at: DateTime | None = strawberry.field(description="When Stripe last sent an event.")
     unmapped_prices: list[str] = strawberry.field(
         description="Prices that live subscriptions hold and no plan names; they grant nothing."
@@ -119,12 +121,13 @@ def _reconcile(status: domain.ReconcileStatus) -> ReconcileStatus:
 
 
 def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
+    backlog = status.backlog
     return StripeSyncStatus(
         mode=status.mode,
-        pending=status.backlog.pending,
-        parked=status.backlog.parked,
-        dead=status.backlog.dead,
-        last_event_at=instant(status.backlog.last_event_at),
+        pending=backlog.pending if backlog else None,
+        parked=backlog.parked if backlog else None,
+        dead=backlog.dead if backlog else None,
+        last_event_at=instant(backlog.last_event_at) if backlog else None,
         unmapped_prices=list(status.unmapped_prices),
         trouble=status.trouble,
     )
