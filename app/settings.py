@@ -4,13 +4,11 @@ import difflib
 import os
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-EXIT_CONFIGURATION: Final = 78  # EX_CONFIG of sysexits.h
 
 _SHORTEST_CURSOR_SECRET = 16
 _NEAR = 0.75

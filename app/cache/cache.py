@@ -77,10 +77,6 @@ class BillingCache:
         """Say that RAM is loaded and live."""
         self.ready = True
 
-    def mark_unready(self) -> None:
-        """Say that RAM must not be answered from."""
-        self.ready = False
-
     def apply(self, record: Record | Tombstone, *, source: Source, authoritative: bool = False) -> Outcome:
         """Bring a record to RAM, unless it is older than what is held; see `judge`.
 

@@ -55,8 +55,3 @@ def add_months(at: int, months: int) -> int:
 def _months_between(start_at: int, end_at: int) -> int:
     start, end = datetime.fromtimestamp(start_at // 1000, UTC), datetime.fromtimestamp(end_at // 1000, UTC)
     return (end.year - start.year) * 12 + end.month - start.month
-
-
-def days_left(ends_at: int, at: int) -> int:
-    """Return the whole days until `ends_at`, rounded up; 0 once it has passed."""
-    return max(0, -(-(ends_at - at) // 86_400_000))

@@ -241,7 +241,7 @@ def test_status_counts_live_records_and_tells_the_last_change(cache: BillingCach
     assert (status.ready, status.records, status.workspaces, status.last_applied_at) == (False, 2, 1, NOW)
     cache.mark_ready()
     assert cache.status().ready
-    cache.mark_unready()
+    cache.ready = False
     assert not cache.status().ready
 
 

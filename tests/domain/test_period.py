@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.period import Period, add_months, days_left, period_at
+from app.domain.period import Period, add_months, period_at
 from app.domain.plan import ResetPeriod
 
 DAY = 86_400_000
@@ -62,17 +62,3 @@ def test_windows_hold_their_instant_and_meet_without_a_gap(reset: ResetPeriod, a
 @given(st.integers(ms("2000-01-01"), ms("2100-01-01")), st.integers(-500, 500))
 def test_adding_months_keeps_the_time_of_day(at: int, months: int) -> None:
     assert (add_months(at, months) - at) % DAY == 0
-
-
-@pytest.mark.parametrize(
-    ("left", "days"),
-    [
-        pytest.param(1, 1, id="a moment"),
-        pytest.param(DAY, 1, id="a day"),
-        pytest.param(DAY + 1, 2, id="more"),
-        pytest.param(0, 0, id="over"),
-        pytest.param(-DAY, 0, id="long over"),
-    ],
-)
-def test_days_left_count_up(left: int, days: int) -> None:
-    assert days_left(1000 + left, 1000) == days

@@ -216,7 +216,7 @@ async def test_a_key_expires_at_its_instant(api: Api) -> None:
 
 
 async def test_before_the_keys_are_loaded_nobody_is_called_unauthenticated(api: Api) -> None:
-    api.rt.cache.mark_unready()
+    api.rt.cache.ready = False
 
     response = await api.post({"query": PLANS}, key=f"Bearer ent_key_1_{SECRET}")
 

@@ -80,7 +80,7 @@ async def test_what_is_unknown_is_a_reason(api: Api, workspace_id: str, feature_
 
 async def test_while_loading_the_state_is_unknown_and_nothing_is_read(api: Api) -> None:
     key = api.key()
-    api.rt.cache.mark_unready()
+    api.rt.cache.ready = False
 
     answer = await check(api)
     whole = (await api.data(SET, {"w": "ws_1", "k": ["sso"]}))["entitlements"]

@@ -119,7 +119,7 @@ async def test_an_unknown_workspace_is_answered_and_again_once_it_exists(api: Ap
 
 async def test_while_loading_the_state_is_unknown_and_is_told_when_loaded(api: Api, host: str) -> None:
     key = api.key()
-    api.rt.cache.mark_unready()
+    api.rt.cache.ready = False
     async with socket(host) as ws:
         await greet(ws, key)
         await subscribe(ws, CHANGED, w="ws_1")

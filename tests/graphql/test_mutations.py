@@ -275,7 +275,7 @@ async def test_an_event_is_replayed(call: Caller) -> None:
 
 
 async def test_nothing_is_changed_while_loading(call: Caller) -> None:
-    call.api.rt.cache.mark_unready()
+    call.api.rt.cache.ready = False
 
     code = await call.api.code(
         'mutation { createWorkspace(input: {idempotencyKey: "k"}) { __typename } }', key=call.key

@@ -236,7 +236,7 @@ async def test_events_come_newest_first_and_by_status(api: Api) -> None:
 
 async def test_the_sync_status_answers_while_loading(api: Api) -> None:
     key = api.key()
-    api.rt.cache.mark_unready()
+    api.rt.cache.ready = False
     api.sync.ready = False
 
     found = await api.data("{ syncStatus { cache { ready } reconcile { running } stripe { mode } } }", key=key)

@@ -70,7 +70,7 @@ async def test_without_a_good_key_the_socket_is_forbidden(api: Api, host: str, p
 
 
 async def test_before_the_keys_are_loaded_the_client_is_to_come_again(api: Api, host: str) -> None:
-    api.rt.cache.mark_unready()
+    api.rt.cache.ready = False
     async with socket(host) as ws:
         await send(ws, {"type": "connection_init", "payload": {"authorization": f"Bearer ent_key_1_{SECRET}"}})
 
