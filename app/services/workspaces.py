@@ -10,6 +10,7 @@ from app.domain import ids
 from app.domain.api_key import Principal
 from app.domain.catalogue_rules import TRIAL_DAYS_MAX, days_faults
 from app.domain.change import Record
+from app.domain.coverage import DAY_MS
 from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from app.domain.faults import INPUT, idempotency_key_faults, refuse, text_faults
 from app.domain.plan import Plan, PlanStatus
@@ -18,8 +19,6 @@ from app.domain.workspace_rules import billing_faults, email_faults, external_id
 from app.runtime import Runtime
 from app.services.loading import load_workspace, refresh_catalogue, refuse_archived, refuse_other_version
 from app.services.result import Written, settle, written, written_or_current
-
-_DAY_MS: Final = 86_400_000
 
 
 class CreateWorkspaceInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +171,7 @@ def _trial(plan: Plan, days: int | None, at: int) -> WorkspaceTrial:
     length = plan.trial_days if days is None else days
     if length == 0:
         raise ValidationError.of("input.days", "REQUIRED", f"days is needed: the plan {plan.key!r} has no trial")
-    return WorkspaceTrial(plan_id=plan.id, started_at=at, ends_at=at + length * _DAY_MS)
+    return WorkspaceTrial(plan_id=plan.id, started_at=at, ends_at=at + length * DAY_MS)
 
 
 async def _refuse_taken(rt: Runtime, workspace: Workspace, *, fresh: bool) -> None:

@@ -28,7 +28,8 @@ _OLDEST_SERVER: Final = 6
 _INDEX_BUILD_S: Final = 600  # the first start on a large database builds its indexes
 _CLOSE_S: Final = 1
 _LONGEST_TTL_S: Final = 2**31 - 1  # the server takes no more; 68 years
-_DUPLICATE_KEY: Final = 11000
+DUPLICATE_KEY: Final = 11000
+"""The server's error code where a unique key is taken."""
 _OPTIONS_CONFLICT: Final = 85
 _DECODING: Final[Mapping[str, Any]] = {
     "tz_aware": False,  # aware dates cost 1.8x in decoding
@@ -237,7 +238,7 @@ def _taken(error: OperationFailure) -> TakenError | None:
     if isinstance(error, BulkWriteError):
         faults: Sequence[Mapping[str, Any]] = details.get("writeErrors") or [{}]
         details = faults[0]
-    if details.get("code") != _DUPLICATE_KEY:
+    if details.get("code") != DUPLICATE_KEY:
         return None
     text = str(details.get("errmsg", ""))
     collection = text.partition("collection: ")[2].partition(" ")[0].partition(".")[2]

@@ -25,7 +25,7 @@ from app.store.mapping import (
     result_from_document,
     to_document,
 )
-from app.store.mongo import Mongo, TakenError
+from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError
 from app.store.writes import KindWrite, by_kind, checked, conflict, word
 from app.telemetry import logger
 
@@ -38,7 +38,6 @@ Read = TypeVar("Read")
 _BATCH: Final = 1000
 _OWNED: Final = (Kind.SUBSCRIPTION, Kind.GRANT, Kind.OVERRIDE)
 _LIFE: Final = {"version": 1, "incarnation": 1}
-_DUPLICATE_KEY: Final = 11000
 
 
 class MongoStore:
@@ -64,8 +63,7 @@ class MongoStore:
 
     async def read_workspace(self, ref: str) -> list[Record]:
         async def body(session: AsyncClientSession) -> list[tuple[Kind, list[Raw]]]:
-            either = {"$or": [{"_id": ref}, {"externalId": ref}]}
-            found = await self._db[Kind.WORKSPACE.value].find(either, session=session).to_list()
+            found = await self._db[Kind.WORKSPACE.value].find(queries.named((ref,)), session=session).to_list()
             if not found:
                 return []
             workspace = next((raw for raw in found if raw["_id"] == ref), found[0])
@@ -80,6 +78,15 @@ class MongoStore:
         # In a transaction, so that the answer is of one instant.
         found = await self._mongo.transaction(body)
         return [record for kind, raws in found for record in self._mapped(kind, raws, from_document)]
+
+    async def names(self, refs: Collection[str]) -> set[str]:
+        wanted, known = list(refs), set[str]()
+        for start in range(0, len(wanted), _BATCH):
+            either = queries.named(wanted[start : start + _BATCH])
+            with self._mongo.deadline():
+                raws = await self._db[Kind.WORKSPACE.value].find(either, {"externalId": 1}).to_list()
+            known.update(name for raw in raws for name in (raw["_id"], raw.get("externalId")))
+        return known.intersection(wanted)
 
     async def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:
         collection = self._db[kind.value]
@@ -174,7 +181,7 @@ class MongoStore:
         try:
             await self._db[collection].insert_many(documents, session=session)
         except BulkWriteError as error:
-            if all(fault.get("code") == _DUPLICATE_KEY for fault in error.details.get("writeErrors", ())):
+            if all(fault.get("code") == DUPLICATE_KEY for fault in error.details.get("writeErrors", ())):
                 raise ResultExistsError from error
             raise
 
