@@ -6,7 +6,6 @@ from typing import Annotated
 import strawberry
 
 from app.domain import grant as domain
-from app.domain.errors import ValidationError as DomainValidationError
 from app.domain.plan import LimitBehavior, ResetPeriod
 from app.graphql.context import Info
 from app.graphql.mutations.inputs import KEY, REPLAYED, WORKSPACE, to_value
@@ -103,8 +102,6 @@ OverrideResult = Annotated[
 class GrantMutations:
     @strawberry.mutation(directives=requires(*WRITES_BILLING), description="Give something on top of the plan.")
     async def grant_entitlement(self, info: Info, input: GrantEntitlementInput) -> GrantResult:
-        if input.source not in (domain.GrantSource.PROMOTIONAL, domain.GrantSource.MANUAL):
-            raise DomainValidationError.of("input.source", "NOT_ALLOWED", "source is PROMOTIONAL or MANUAL")
         command = grants.GrantEntitlementInput(
             idempotency_key=input.idempotency_key,
             workspace_id=input.workspace_id,
