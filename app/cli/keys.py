@@ -76,7 +76,7 @@ def create(
 
 @app.command("list")
 def list_keys(as_json: _Json = False) -> None:
-    """List all keys, revoked ones too. Needs the scope ADMIN or OPERATOR."""
+    """List all keys, revoked ones too. Needs the scope ADMIN."""
     from app.cli.client import Client
 
     keys = Client.from_environment().query(_LIST)["apiKeys"]
