@@ -64,6 +64,10 @@ class RecordStore(Protocol):
         """Return the workspace with this id or external id, and all that it owns; empty where there is none."""
         ...
 
+    async def names(self, refs: Collection[str]) -> set[str]:
+        """Return which of these are the id or the external id of a workspace."""
+        ...
+
     def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:
         """Yield every record of the kind in batches, soft-deleted ones as tombstones."""
         ...

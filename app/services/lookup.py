@@ -24,14 +24,28 @@ class _Reading:
         self.error: Exception | None = None
 
 
+class _Roll:
+    """References that one question to the store shall tell apart."""
+
+    def __init__(self) -> None:
+        self.refs: set[str] = set()
+        self.called: asyncio.Task[set[str]] | None = None
+
+
 class Lookup:
-    """Answers from RAM at once; a miss reads the store, concurrent misses of one workspace share the read."""
+    """Answers from RAM at once; a miss reads the store, concurrent misses of one workspace share the read.
+
+    Whether workspaces exist at all is asked for all misses together, one question at a time: however many unknown
+    ids come, they take one connection, and the rest is left to others.
+    """
 
     def __init__(self, store: RecordStore, cache: BillingCache, clock: Clock) -> None:
         self._store = store
         self._cache = cache
         self._absent: TTLCache[str, bool] = TTLCache(_ABSENCES, _ABSENCE_MS, timer=clock.now_at)
         self._readings: dict[str, _Reading] = {}
+        self._roll = _Roll()
+        self._turn = asyncio.Lock()
 
     def state(self, ref: str) -> WorkspaceState | Awaitable[WorkspaceState | None] | None:
         """Return the state by our id or the external id: the value, or an awaitable where RAM does not have it.
@@ -70,7 +84,24 @@ class Lookup:
             del self._readings[ref]
             reading.done.set()
 
+    async def _exists(self, ref: str) -> bool:
+        roll = self._roll
+        roll.refs.add(ref)
+        if roll.called is None:
+            roll.called = asyncio.create_task(self._call(roll))
+            roll.called.add_done_callback(_note_error)
+        return ref in await asyncio.shield(roll.called)  # it is not this caller's alone
+
+    async def _call(self, roll: _Roll) -> set[str]:
+        async with self._turn:
+            self._roll = _Roll()
+            return await self._store.names(roll.refs)
+
     async def _read(self, ref: str) -> WorkspaceState | None:
+        if not await self._exists(ref):
+            state = self._held(ref)  # the stream may have brought it meanwhile
+            self._absent[ref] = True
+            return state
         records = await self._store.read_workspace(ref)
         for record in records:
             self._cache.apply(record, source=Source.LOOKUP)
@@ -79,3 +110,9 @@ class Lookup:
         if state is None:
             self._absent[ref] = True
         return state
+
+
+def _note_error(called: asyncio.Task[set[str]]) -> None:
+    """Mark an error as seen, although everybody who waited for it may have left."""
+    if not called.cancelled():
+        called.exception()

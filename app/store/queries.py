@@ -1,6 +1,6 @@
 """Listings and counts, as filters built from the document classes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from beanie.operators import In
@@ -26,6 +26,12 @@ _BY_ID: Final = [("_id", 1)]
 def workspaces(db: AsyncDatabase[Raw], *, after: str | None, limit: int) -> AsyncCursor[Raw]:
     """Find workspaces by ascending id, archived ones too."""
     return _page(db, WorkspaceDocument, [], after, limit)
+
+
+def named(refs: Sequence[str]) -> Raw:
+    """Return the filter for workspaces with one of these ids or external ids."""
+    # The index of external ids holds texts only, and the server uses it only where the question says so too.
+    return {"$or": [{"_id": {"$in": refs}}, {"externalId": {"$in": refs, "$type": "string"}}]}
 
 
 def subscriptions(

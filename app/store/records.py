@@ -85,7 +85,7 @@ class MongoStore:
             either = queries.named(wanted[start : start + _BATCH])
             with self._mongo.deadline():
                 raws = await self._db[Kind.WORKSPACE.value].find(either, {"externalId": 1}).to_list()
-            known.update(name for raw in raws for name in (raw["_id"], raw.get("externalId")))
+            known.update(name for raw in raws for name in (raw["_id"], raw.get("externalId")) if isinstance(name, str))
         return known.intersection(wanted)
 
     async def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:

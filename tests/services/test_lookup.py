@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -20,17 +20,23 @@ class OneWorkspaceStore:
     def __init__(self, *records: Record) -> None:
         self.records: Sequence[Record] = records
         self.reads: list[str] = []
+        self.questions: list[set[str]] = []
         self.open = asyncio.Event()
         self.open.set()
         self.error: Exception | None = None
 
-    async def read_workspace(self, ref: str) -> list[Record]:
-        self.reads.append(ref)
+    async def names(self, refs: Collection[str]) -> set[str]:
+        self.questions.append(set(refs))
         await self.open.wait()
         if self.error:
             raise self.error
         known = {r.id for r in self.records} | {getattr(r, "external_id", None) for r in self.records}
-        return list(self.records) if ref in known else []
+        return {ref for ref in refs if ref in known}
+
+    async def read_workspace(self, ref: str) -> list[Record]:
+        self.reads.append(ref)
+        await asyncio.sleep(0)
+        return list(self.records)
 
 
 class House:
@@ -82,6 +88,26 @@ async def test_concurrent_misses_share_one_read() -> None:
     assert house.store.reads == ["ws_1"]
 
 
+async def test_many_misses_are_two_questions_at_most_and_one_at_a_time() -> None:
+    house = House(workspace("ws_1", external_id="acme"))
+    house.store.open.clear()
+
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(house.ask("nobody"))
+        while not house.store.questions:
+            await asyncio.sleep(0)
+        asks = [group.create_task(house.ask(ref)) for ref in ("acme", *(f"unknown_{n}" for n in range(50)))]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(house.store.questions) == 1
+        house.store.open.set()
+
+    assert [len(refs) for refs in house.store.questions] == [1, 51]
+    assert first.result() is None
+    assert [ask.result() is not None for ask in asks] == [True, *[False] * 50]
+    assert house.store.reads == ["acme"]
+
+
 async def test_absence_is_remembered_for_five_seconds() -> None:
     house = House()
 
@@ -91,7 +117,8 @@ async def test_absence_is_remembered_for_five_seconds() -> None:
     house.clock.advance(2)
     assert await house.ask("nobody") is None
 
-    assert house.store.reads == ["nobody", "nobody"]
+    assert house.store.questions == [{"nobody"}, {"nobody"}]
+    assert house.store.reads == []
 
 
 async def test_made_workspace_is_found_although_it_was_absent() -> None:
@@ -140,7 +167,7 @@ async def test_failure_reaches_everybody_who_waited_and_nobody_else() -> None:
     house.store.error = None
 
     assert [ask.result() for ask in asks] == ["unavailable"] * 3
-    assert house.store.reads == ["ws_1"]
+    assert house.store.questions == [{"ws_1"}]
     assert await house.ask("ws_1") is not None
 
 

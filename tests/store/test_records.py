@@ -20,6 +20,7 @@ from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance, Meter, UsageEvent
 from app.ports import RecordStore, ResultExistsError, StoredResult
 from app.store.mapping import MappingError
+from app.store.queries import named
 from app.store.records import MongoStore
 
 
@@ -133,6 +134,26 @@ async def test_our_id_goes_before_an_external_id_of_the_same_text(mongodb_uri: s
         await store.write([workspace("ws_1", external_id="ws_2"), workspace("ws_2")], [], None)
 
         assert await store.read_workspace("ws_2") == [workspace("ws_2")]
+
+
+async def test_names_are_ids_and_external_ids_that_exist(mongodb_uri: str, database: str) -> None:
+    async with storing(mongodb_uri, database) as store:
+        await store.write([workspace("ws_1", external_id="acme"), workspace("ws_2")], [], None)
+
+        unknown = [f"unknown_{n}" for n in range(2500)]
+        assert await store.names(["acme", *unknown, "ws_2"]) == {"acme", "ws_2"}
+        assert await store.names([]) == set()
+
+
+async def test_a_workspace_is_looked_for_by_index_alone(mongodb_uri: str, database: str) -> None:
+    async with storing(mongodb_uri, database) as store:
+        await store.write([workspace(f"ws_{n}", external_id=f"acme_{n}") for n in range(50)], [], None)
+        client: Any = AsyncIOMotorClient(mongodb_uri)
+        explained = await client[database]["workspaces"].find(named(["ws_1", "acme_2", "nobody"])).explain()
+        client.close()
+
+    assert explained["executionStats"]["nReturned"] == 2
+    assert explained["executionStats"]["totalDocsExamined"] == 2
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,15 @@ class FakeStore:
         self.counted = 0
         self.clock = clock
 
-    async def read_workspace(self, ref: str) -> list[Record]:
+    async def names(self, refs: Collection[str]) -> set[str]:
         self.reads += 1
+        await asyncio.sleep(0)
+        if self.down:
+            raise UnavailableError
+        known = {name for r in self.records if isinstance(r, Workspace) for name in (r.id, r.external_id)}
+        return {ref for ref in refs if ref in known}
+
+    async def read_workspace(self, ref: str) -> list[Record]:
         await asyncio.sleep(0)
         if self.down:
             raise UnavailableError
