@@ -116,7 +116,8 @@ class MongoInbox:
             token = secrets.token_hex(12)
             taken: _Document = {"leaseToken": token, "dueAt": _to_date(until_at)}
             await self._dirty.update_many({**due, "_id": {"$in": [d["_id"] for d in found]}}, {"$set": taken})
-            leased = await self._dirty.find({"leaseToken": token}).to_list()
+            # "$type", because the server uses an index of texts only where the question is for a text
+            leased = await self._dirty.find({"leaseToken": {"$eq": token, "$type": "string"}}).to_list()
         return [Lease(from_fields(DirtyObject, document), token) for document in leased]
 
     async def renew(self, leases: Collection[Lease], *, until_at: int) -> None:
