@@ -12,13 +12,13 @@ from typing import Final
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from app.cache.cache import HELD, BillingCache
+from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.sync_status import ReconcileResult, StripeBacklog, StripeSyncStatus, SyncStatus
 from app.gateways.clock import SystemClock, Uuid7Ids
-from app.gateways.stripe import StripeProcessor, StripeSignatures
+from app.gateways.stripe import StripeProcessor, StripeSignatures, is_livemode
 from app.graphql.endpoint import graphql_routes
 from app.http.auth import authenticate
 from app.http.routes import build_app
@@ -28,11 +28,9 @@ from app.runtime import Runtime
 from app.services.lookup import Lookup
 from app.settings import Settings
 from app.store.inbox import MongoInbox
-from app.store.mapping import MappingError
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
-from sync.status import TOPIC as SYNC_TOPIC
 from sync.stripe.events import StripeWorker
 from sync.supervisor import SyncService
 
@@ -81,11 +79,6 @@ class _Sync:
     def is_ready(self) -> bool:
         return self.service.is_ready()
 
-    async def until_ready(self) -> None:
-        with self._cache.feed.subscribe(SYNC_TOPIC) as changes:
-            while not self.is_ready():
-                await changes.wait(None)
-
 
 async def run(settings: Settings, *, sockets: Sequence[socket.socket], on_ready: OnReady | None = None) -> None:
     """Serve on the bound `sockets` until SIGTERM or SIGINT; `on_ready` gets the base URL once RAM is loaded and live.
@@ -109,7 +102,8 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
     """Build everything, and keep RAM true while the block runs."""
     clock, metrics = SystemClock(), Metrics()
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=settings.default_plan)
-    store, inbox = MongoStore(mongo, on_malformed=partial(_note_malformed, cache)), MongoInbox(mongo, clock)
+    store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
+    inbox = MongoInbox(mongo, clock)
     sync = _Sync(cache, inbox)
     lookup = Lookup(store, cache, clock)
     rt = Runtime(
@@ -149,7 +143,7 @@ def _app(settings: Settings, rt: Runtime) -> Starlette:
         clock=rt.clock,
         wake=rt.sync.wake,
         metrics=rt.metrics,
-        livemode=_livemode(settings),
+        livemode=is_livemode(stripe_key) if (stripe_key := _revealed(settings.stripe_secret_key)) else None,
     )
     cursor_secret = _revealed(settings.cursor_secret).encode() or secrets.token_bytes(32)
     api = graphql_routes(rt, authenticate=partial(authenticate, rt), cursor_secret=cursor_secret)
@@ -159,7 +153,7 @@ def _app(settings: Settings, rt: Runtime) -> Starlette:
 async def _announce(sync: _Sync, url: str, on_ready: OnReady | None) -> None:
     """Say where the service is, once it can answer."""
     log.info("listening", url=url)
-    await sync.until_ready()
+    await sync.service.until_ready()
     log.info("ready", url=url)
     if on_ready is not None and isawaitable(told := on_ready(url)):
         await told
@@ -177,22 +171,12 @@ def _processor(settings: Settings) -> StripeProcessor | None:
     )
 
 
-def _livemode(settings: Settings) -> bool | None:
-    key = _revealed(settings.stripe_secret_key)
-    return "_live_" in key if key else None
-
-
 def _retention(settings: Settings) -> Retention:
     return Retention(
         audit_s=settings.audit_retention_days * _DAY_S,
         idempotency_s=settings.idempotency_retention_hours * 3600,
         stripe_events_s=settings.inbox_retention_days * _DAY_S,
     )
-
-
-def _note_malformed(cache: BillingCache, error: MappingError) -> None:
-    if error.kind in HELD:
-        cache.note_malformed(Kind(error.kind), error.id, error.problem)
 
 
 def _revealed(secret: SecretStr | None) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-from app.cache.feed import Feed
+from app.cache.feed import SYNC_TOPIC, Feed
 from app.domain.sync_status import WorkerState, WorkerStatus
 from app.ports import Clock
 from app.telemetry import Metrics, logger, redact
 
 log = logger(__name__)
 
-TOPIC = "sync"
 _SHOWN = 300
 
 
@@ -81,4 +80,4 @@ class Workers:
 
     def _changed(self, worker: Worker) -> None:
         self._metrics.set("worker_valid", float(worker.is_valid), worker.name)
-        self._feed.publish(TOPIC)
+        self._feed.publish(SYNC_TOPIC)

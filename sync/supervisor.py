@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from app.cache.cache import BillingCache
+from app.cache.feed import SYNC_TOPIC
 from app.domain.sync_status import ReconcileResult, ReconcileStatus, WorkerStatus
 from app.ports import Clock, RecordStore
 from app.store.mongo import Mongo
@@ -17,7 +18,7 @@ from sync.cancellation import apart, obey_cancellation
 from sync.change_stream import STREAMS, StreamWorker
 from sync.jobs.schedule import Job, Schedule
 from sync.reconcile import Reconciler
-from sync.status import TOPIC, Worker, Workers
+from sync.status import Worker, Workers
 
 log = logger(__name__)
 
@@ -122,12 +123,18 @@ class SyncService:
     async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
         """Clean and refresh everything, or one workspace. Raises `UnavailableError`."""
         result = await self._reconciler.run(workspace_id=workspace_id, dry_run=dry_run)
-        self._cache.feed.publish(TOPIC)
+        self._cache.feed.publish(SYNC_TOPIC)
         return result
 
     def is_ready(self) -> bool:
         """Tell whether RAM was loaded and live; once it was, reads go on whatever happens."""
         return self._cache.ready
+
+    async def until_ready(self) -> None:
+        """Wait until `is_ready`."""
+        with self._cache.feed.subscribe(SYNC_TOPIC) as changes:
+            while not self.is_ready():
+                await changes.wait(None)
 
     def worker_statuses(self) -> tuple[WorkerStatus, ...]:
         """Return the state of every worker."""
@@ -143,7 +150,7 @@ class SyncService:
     def _mark_ready(self) -> None:
         if self._is_live() and not self._cache.ready:
             self._cache.mark_ready()
-            self._cache.feed.publish(TOPIC)
+            self._cache.feed.publish(SYNC_TOPIC)
 
     async def _settle(self) -> None:
         """Wait, while the streams are live, until they have brought every change made before this call."""

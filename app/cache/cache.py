@@ -208,7 +208,8 @@ class BillingCache:
 
     def note_malformed(self, kind: Kind, id: str, problem: str) -> None:
         """Remember that the stored document cannot be read; RAM keeps its last good state."""
-        self._malformed[kind, id] = problem
+        if kind in self._tables:
+            self._malformed[kind, id] = problem
 
     def is_malformed(self, kind: Kind, id: str) -> bool:
         """Tell whether the stored document was last found unreadable."""

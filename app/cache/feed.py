@@ -2,11 +2,14 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
+
+SYNC_TOPIC: Final = "sync"
+"""Changes of the workers and of the reconciler."""
 
 
 class Feed:
-    """Topics are a workspace's id, an API key's id, or "sync".
+    """Topics are a workspace's id, an API key's id, or SYNC_TOPIC.
 
     Changes coalesce: a slow reader misses steps, never the end.
     """

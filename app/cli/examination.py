@@ -14,6 +14,7 @@ import msgspec
 from app.cli.failure import CommandError
 from app.cli.service import listen
 from app.domain.errors import UnavailableError
+from app.gateways.stripe import is_livemode
 from app.sandbox.mongod import MongodUnavailableError, find_mongod
 from app.settings import Settings, SettingsError, load_settings, near_misses
 from app.store import probe
@@ -114,7 +115,7 @@ async def _examine_stripe(settings: Settings) -> AsyncIterator[Finding]:
 def _judge_key(key: str, base: str, status: int) -> Finding:
     match status:
         case httpx.codes.OK:
-            mode = "live" if "_live_" in key else "test"
+            mode = "live" if is_livemode(key) else "test"
             return Finding("stripe key", Verdict.OK, f"{base} takes it, {mode} mode")
         case httpx.codes.UNAUTHORIZED:
             message = "Stripe does not know STRIPE_SECRET_KEY; take one from the dashboard, Developers, API keys"

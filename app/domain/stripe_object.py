@@ -1,9 +1,15 @@
 """The mirror of one Stripe object: what Stripe said of it, and how sure we are."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from app.domain.change import Instant, Kind, Record
+
+SYNCED_TYPES: Final = ("customer", "product", "price", "subscription")
+"""The types of objects whose state we keep; events about others are stored and not used.
+
+In the order in which one batch takes them: a customer's link decides for its subscriptions.
+"""
 
 
 class StripeSource(StrEnum):

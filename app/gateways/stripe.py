@@ -125,6 +125,11 @@ class StripeSignatures:
             raise SignatureError(f"the signature's time is more than {TOLERANCE_S} s from ours")
 
 
+def is_livemode(api_key: str) -> bool:
+    """Tell whether the key is of Stripe's live mode; else it is of the test mode."""
+    return "_live_" in api_key
+
+
 class _GoneError(Exception):
     """Stripe knows no such object."""
 

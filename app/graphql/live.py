@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
+from app.cache.feed import SYNC_TOPIC
 from app.domain.errors import UnavailableError
 from app.graphql.context import Context, Info, find_state
 from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, requires
@@ -12,7 +13,6 @@ from app.graphql.types.decision import Answers, answers, to_set, unknown_answers
 from app.graphql.types.entitlement import EntitlementSet
 from app.graphql.types.sync_status import SyncStatus
 
-SYNC_TOPIC = "sync"
 RETRY_S = 0.5
 """How soon an answer that is not known is tried again: loading, or the database away."""
 SYNC_REFRESH_S = 5.0

@@ -12,13 +12,12 @@ from starlette.routing import Route
 
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
+from app.domain.stripe_object import SYNCED_TYPES
 from app.ports import Clock, Inbox, SignatureError, WebhookVerifier
 from app.telemetry import Metrics, logger
 
 PATH: Final = "/webhooks/stripe"
 LIMIT_BYTES: Final = 512 * 1024
-SYNCED_TYPES: Final = frozenset({"customer", "product", "price", "subscription"})
-"""Types of objects whose state we keep; events about others are stored and not used."""
 
 _BODY_TIMEOUT_S: Final = 10
 _MAX_SECONDS: Final = 253_402_300_799

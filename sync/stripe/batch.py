@@ -10,11 +10,11 @@ import msgspec
 from app.domain.audit import Actor, ActorKind
 from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError, UnavailableError
-from app.domain.stripe_object import StripeObject
+from app.domain.stripe_object import SYNCED_TYPES, StripeObject
 from app.domain.workspace import Workspace
 from app.runtime import Runtime
 from app.services.commit import commit
-from sync.stripe.decide import SYNCED_TYPES, Verdict, View, decide
+from sync.stripe.decide import Verdict, View, decide
 from sync.stripe.decode import DecodeError, Links, decode_links
 from sync.stripe.readings import Reading
 

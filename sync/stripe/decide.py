@@ -20,9 +20,6 @@ from sync.stripe.decode import (
 )
 from sync.stripe.readings import Phase, Reading
 
-SYNCED_TYPES: Final = ("customer", "product", "price", "subscription")
-"""In the order in which one batch takes them: a customer's link decides for its subscriptions."""
-
 _R = TypeVar("_R", bound=Record)
 
 

@@ -7,14 +7,14 @@ from typing import Final
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
-from app.domain.stripe_object import StripeObject
+from app.domain.stripe_object import SYNCED_TYPES, StripeObject
 from app.domain.sync_status import StripeSyncMode
 from app.ports import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
 from app.runtime import Runtime
 from app.telemetry import logger
 from sync.cancellation import obey_cancellation
 from sync.stripe.batch import Batches, find_workspaces
-from sync.stripe.decide import SYNCED_TYPES, Fate, Verdict
+from sync.stripe.decide import Fate, Verdict
 from sync.stripe.decode import DecodeError
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
 

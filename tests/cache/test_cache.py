@@ -221,6 +221,7 @@ def test_malformed_documents_are_named_until_they_can_be_read(cache: BillingCach
     fill(cache, workspace("ws_1", name="last good"))
     cache.note_malformed(Kind.WORKSPACE, "ws_1", "version: expected an integer")
     cache.note_malformed(Kind.GRANT, "grant_1", "no workspaceId")
+    cache.note_malformed(Kind.STRIPE_OBJECT, "cus_1", "RAM does not hold it")
     assert cache.status().malformed == (
         "workspaces/ws_1: version: expected an integer",
         "grants/grant_1: no workspaceId",

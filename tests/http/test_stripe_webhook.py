@@ -14,10 +14,8 @@ from support.stripe import SECRET, T0, customer, event, sign, subscription
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.gateways.stripe import StripeSignatures
-from app.http import stripe_webhook
 from app.http.stripe_webhook import LIMIT_BYTES, PATH, webhook_route
 from app.telemetry import Metrics
-from sync.stripe.decide import SYNCED_TYPES
 
 E = StripeEventStatus
 
@@ -252,10 +250,6 @@ async def test_without_a_secret_the_route_says_so() -> None:
 
 async def test_other_methods_are_refused() -> None:
     assert (await Hook().client.get(PATH)).status_code == 405
-
-
-def test_what_the_webhook_marks_is_what_the_worker_knows() -> None:
-    assert set(SYNCED_TYPES) == stripe_webhook.SYNCED_TYPES
 
 
 @pytest.mark.parametrize("change", [lambda e: e, lambda e: {**e, "api_version": None}])

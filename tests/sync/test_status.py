@@ -2,10 +2,10 @@ import pytest
 from support.clock import FrozenClock
 from support.records import NOW
 
-from app.cache.feed import Feed
+from app.cache.feed import SYNC_TOPIC, Feed
 from app.domain.sync_status import WorkerState, WorkerStatus
 from app.telemetry import Metrics
-from sync.status import TOPIC, Worker, Workers
+from sync.status import Worker, Workers
 
 
 class Bench:
@@ -58,7 +58,7 @@ async def test_feed_tells_a_change_and_only_a_change() -> None:
     bench = Bench()
     bench.worker.starting()
 
-    with bench.feed.subscribe(TOPIC) as changes:
+    with bench.feed.subscribe(SYNC_TOPIC) as changes:
         bench.worker.valid()
         told = await changes.wait(0)
         bench.worker.valid()
