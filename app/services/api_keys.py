@@ -16,9 +16,9 @@ from app.domain.errors import ConflictError, FieldError
 from app.domain.faults import INPUT, expiry_faults, fault, idempotency_key_faults, refuse, repeated, text_faults
 from app.ports import Clock, Ids, RecordStore
 from app.runtime import Runtime
+from app.services.commit import audited
 from app.services.loading import load_record
 from app.services.result import Written, settle, written, written_or_current
-from app.store.mapping import to_document
 
 _PREFIX: Final = "ent_"
 _CREDENTIAL_MAX: Final = 512
@@ -113,7 +113,7 @@ async def bootstrap_key(store: RecordStore, new_ids: Ids, clock: Clock, name: st
         kind=Kind.API_KEY,
         record_id=key.id,
         before=None,
-        after={name: value for name, value in to_document(key).items() if name != "secretHash"},
+        after=audited(key),
     )
     await store.write((key,), (entry,), None)
     return key, _credential(key.id, secret)

@@ -75,10 +75,11 @@ def _audit_entry(
         operation=operation,
         kind=after.KIND,
         record_id=after.id,
-        before=_audited(before) if before else None,
-        after=_audited(after),
+        before=audited(before) if before else None,
+        after=audited(after),
     )
 
 
-def _audited(record: Record) -> dict[str, Any]:
+def audited(record: Record) -> dict[str, Any]:
+    """Return what the audit keeps of a record: its document without secrets and without Stripe's JSON."""
     return {key: value for key, value in to_document(record).items() if key not in _NOT_AUDITED}
