@@ -117,6 +117,8 @@ class StripeWorker:
         except UnavailableError as error:
             # The lease ends by itself; whether anything was written does not matter, the guard will tell.
             _log.warning("stripe_object_left", object=lease.object.id, error=str(error))
+        except Exception:  # noqa: BLE001 - an event that somebody made unreadable must not stop the other objects
+            _log.exception("stripe_object_left", object=lease.object.id)
         finally:
             self._held.pop(lease.object.id, None)
             self._bell.set()

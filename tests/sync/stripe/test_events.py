@@ -533,6 +533,19 @@ async def test_a_fault_of_ours_with_one_object_leaves_the_others_alone(sync: Syn
         await eventually(lambda: _has_pending(sync, 1))
 
 
+async def test_an_event_that_cannot_be_read_leaves_the_others_alone(sync: Sync) -> None:
+    processor = await linked(sync, subscription(), subscription("sub_2"))
+    garbled = await sync.receive(UPDATED, subscription())
+    await sync.mongo.db["stripe_events"].update_one({"_id": garbled}, {"$set": {"attempts": "many"}})
+    await sync.receive(UPDATED, subscription("sub_2"))
+
+    async with sync.running(processor):
+        await eventually(lambda: _is_active(sync, "sub_2"))
+        await eventually(lambda: _has_pending(sync, 1))
+
+    assert await status_of(sync) is None
+
+
 async def _has_pending(sync: Sync, count: int) -> bool:
     return (await sync.inbox.backlog()).pending == count
 
