@@ -53,7 +53,7 @@ class PlanFeatureInput:
     )
 
 
-@strawberry.input(description="A Stripe price that buys the plan. Give either name, or both.")
+@strawberry.input(description="A Stripe price that buys the plan. Give exactly one of the two names.")
 class PlanPriceInput:
     lookup_key: str | None = strawberry.field(default=None, description="Stripe's lookup key.")
     stripe_price_id: str | None = strawberry.field(default=None, description="Stripe's id of the price.")
