@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from app.cache.cache import BillingCache
 from app.cache.feed import SYNC_TOPIC
+from app.domain.errors import UnavailableError
 from app.domain.sync_status import ReconcileResult, ReconcileStatus, WorkerStatus
 from app.ports import Clock, RecordStore
 from app.store.mongo import Mongo
@@ -29,6 +30,8 @@ _LAST_BACKOFF_S: Final = 10.0
 _HEALTHY_S: Final = 30.0  # a run this long was no failed start
 _SETTLE_S: Final = 5.0
 _INSIST_S: Final = 2.0
+_EXPECTED: Final = (UnavailableError, StreamPausedError)
+"""The database away: told by the worker's state, without a traceback."""
 
 
 async def supervise(worker: Worker, run: Run, *, metrics: Metrics) -> None:
@@ -41,8 +44,10 @@ async def supervise(worker: Worker, run: Run, *, metrics: Metrics) -> None:
             try:
                 await apart(run())
             except Exception as error:
-                worker.failed(_describe(error))
-                log.debug("worker died", worker=worker.name, exc_info=error)
+                cause = _first_cause(error)
+                worker.failed(f"{type(cause).__name__}: {cause}")
+                if not isinstance(cause, _EXPECTED):
+                    log.exception("bug in a worker", worker=worker.name)
             else:
                 worker.failed("ended by itself")
             obey_cancellation()  # a task group that fails while it is cancelled tells of the failure alone
@@ -53,10 +58,10 @@ async def supervise(worker: Worker, run: Run, *, metrics: Metrics) -> None:
         worker.off()
 
 
-def _describe(error: Exception) -> str:
+def _first_cause(error: Exception) -> Exception:
     if isinstance(error, ExceptionGroup):
-        return _describe(cast("ExceptionGroup[Exception]", error).exceptions[0])  # it holds nothing else
-    return f"{type(error).__name__}: {error}"
+        return _first_cause(cast("ExceptionGroup[Exception]", error).exceptions[0])  # it holds nothing else
+    return error
 
 
 class SyncService:

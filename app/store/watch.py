@@ -67,16 +67,22 @@ class Watch:
 
     @classmethod
     async def open(cls, client: AsyncMongoClient[Raw], database: str, kinds: Collection[Kind]) -> Self:
-        """Open a stream that tells every change from now on. `client` is one made for streams."""
+        """Open a stream that tells every change from now on. `client` is one made for streams.
+
+        Raises `StreamPausedError` where the server does not let us.
+        """
         names = [kind.value for kind in kinds]
         ours = [{"ns.coll": {"$in": names}}, {"to.coll": {"$in": names}}]
         whole = [{"operationType": {"$in": ["dropDatabase", "invalidate"]}}]
-        opened = await _now(client)
-        stream = await client.get_database(database, read_concern=ReadConcern("majority")).watch(
-            [{"$match": {"$or": [*ours, *whole]}}, {"$project": _NEEDED}],
-            full_document="updateLookup",
-            max_await_time_ms=_MAX_AWAIT_MS,
-        )
+        try:
+            opened = await _now(client)
+            stream = await client.get_database(database, read_concern=ReadConcern("majority")).watch(
+                [{"$match": {"$or": [*ours, *whole]}}, {"$project": _NEEDED}],
+                full_document="updateLookup",
+                max_await_time_ms=_MAX_AWAIT_MS,
+            )
+        except PyMongoError as error:
+            raise StreamPausedError(_reason(error)) from error
         return cls(client, stream, opened)
 
     async def poll(self) -> Change | None:

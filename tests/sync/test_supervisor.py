@@ -1,11 +1,15 @@
 import asyncio
 
+import pytest
+from structlog.testing import capture_logs
 from support.clock import FrozenClock
 from support.records import NOW
 from support.sync import replica, until
 
 from app.cache.feed import Feed
+from app.domain.errors import UnavailableError
 from app.domain.sync_status import WorkerState, WorkerStatus
+from app.store.watch import StreamPausedError
 from app.telemetry import Metrics
 from sync.status import Workers
 from sync.supervisor import supervise
@@ -17,6 +21,7 @@ class Bench:
         self.workers = Workers(clock=FrozenClock(), metrics=self.metrics, feed=Feed())
         self.worker = self.workers.add("w")
         self.starts = 0
+        self.error: Exception = ValueError("the stick broke")
 
     async def run_until(self, starts: int) -> None:
         async with asyncio.TaskGroup() as group:
@@ -31,7 +36,7 @@ class Bench:
         self.worker.starting()
         self.worker.valid()
         if self.starts == 1:
-            raise ExceptionGroup("several", [ValueError("the stick broke")])
+            raise ExceptionGroup("several", [self.error])
         if self.starts == 2:
             return
         await asyncio.Event().wait()
@@ -54,6 +59,24 @@ async def test_failure_is_told_by_its_first_cause() -> None:
 
     assert bench.seen.state is WorkerState.INTERRUPTED
     assert bench.seen.last_error == "ValueError: the stick broke"
+
+
+@pytest.mark.parametrize(
+    ("error", "tracebacks"),
+    [
+        pytest.param(ValueError("the stick broke"), 1, id="a bug"),
+        pytest.param(UnavailableError(), 0, id="database away"),
+        pytest.param(StreamPausedError("no primary"), 0, id="stream away"),
+    ],
+)
+async def test_a_bug_is_logged_with_its_traceback_and_the_weather_is_not(error: Exception, tracebacks: int) -> None:
+    bench = Bench()
+    bench.error = error
+
+    with capture_logs() as logged:
+        await bench.run_until(1)
+
+    assert [line["worker"] for line in logged if line.get("exc_info")] == ["w"] * tracebacks
 
 
 async def test_added_worker_is_valid_while_it_runs_and_ends_before_the_streams(mongodb_uri: str, database: str) -> None:
