@@ -1,20 +1,25 @@
 """Stripe's events as they came, and the objects they made dirty: a queue with leases, and memory of both."""
 
 import secrets
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import msgspec
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
 from app.domain.sync_status import StripeBacklog
 from app.ports import Clock, Lease, Page
-from app.store.mapping import SCHEMA_VERSION, from_fields, to_document
+from app.store.mapping import SCHEMA_VERSION, MappingError, from_fields, to_document
 from app.store.mongo import Mongo
+from app.telemetry import logger
+
+_log = logger(__name__)
 
 _Document = dict[str, Any]
+_T = TypeVar("_T", bound=msgspec.Struct)
 
 _PENDING: Final = "PENDING"
 _PARKED: Final = "PARKED"
@@ -90,15 +95,15 @@ class MongoInbox:
                 wanted["$or"] = [{"receivedAt": {"$lt": at}}, {"receivedAt": at, "_id": {"$lt": after}}]
             order = [("receivedAt", DESCENDING), ("_id", DESCENDING)]
             found = await self._events.find(wanted, sort=order, limit=first + 1).to_list()
-        events = tuple(from_fields(StripeEvent, document) for document in found[:first])
-        return Page(events, has_next=len(found) > first)
+        return Page(tuple(_readable(StripeEvent, found[:first])), has_next=len(found) > first)
 
     async def backlog(self) -> StripeBacklog:
         """Return the inbox in numbers: objects to be worked on, parked, dead. Fails within a second."""
         with self._mongo.deadline(timeout_s=_STATUS_S):
             groups = await self._dirty.aggregate([{"$group": {"_id": "$state", "count": {"$sum": 1}}}])
             counts = {group["_id"]: group["count"] async for group in groups}
-            newest = await self._events.find_one({}, {"receivedAt": 1}, sort=[("receivedAt", DESCENDING)])
+            received: _Document = {"receivedAt": {"$type": "date"}}
+            newest = await self._events.find_one(received, {"receivedAt": 1}, sort=[("receivedAt", DESCENDING)])
         return StripeBacklog(
             pending=counts.get(_PENDING, 0),
             parked=counts.get(_PARKED, 0),
@@ -118,7 +123,10 @@ class MongoInbox:
             await self._dirty.update_many({**due, "_id": {"$in": [d["_id"] for d in found]}}, {"$set": taken})
             # "$type", because the server uses an index of texts only where the question is for a text
             leased = await self._dirty.find({"leaseToken": {"$eq": token, "$type": "string"}}).to_list()
-        return [Lease(from_fields(DirtyObject, document), token) for document in leased]
+            objects = _readable(DirtyObject, leased)
+            readable = [dirty.id for dirty in objects]
+            await self._bury_unread([d["_id"] for d in leased if d["_id"] not in readable], token)
+        return [Lease(dirty, token) for dirty in objects]
 
     async def renew(self, leases: Collection[Lease], *, until_at: int) -> None:
         """Hold on to leases that are still ours."""
@@ -144,7 +152,7 @@ class MongoInbox:
         order = [("occurredAt", ASCENDING), ("receivedAt", ASCENDING), ("_id", ASCENDING)]
         with self._mongo.deadline():
             found = await self._events.find(wanted, fields, sort=order, limit=_MOST_EVENTS).to_list()
-        return [from_fields(StripeEvent, {"payload": "", **document}) for document in found]
+        return _readable(StripeEvent, [{"payload": "", **document} for document in found])
 
     async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
         """Note what became of events; each note counts as an attempt."""
@@ -187,9 +195,10 @@ class MongoInbox:
         Every mark makes the object pending, and the events that its worker has seen leave RECEIVED before it stops
         being pending: so an event that waits while its object does not was never marked.
         """
+        named: _Document = {"objectId": {"$type": "string"}, "objectType": {"$type": "string"}}
         pending: _Document = {"from": self._dirty.name, "localField": "_id", "foreignField": "_id", "as": "dirty"}
         stages: list[Mapping[str, Any]] = [
-            {"$match": {"status": _UNSETTLED[0], "receivedAt": {"$lte": _to_date(received_before_at)}}},
+            {"$match": {"status": _UNSETTLED[0], "receivedAt": {"$lte": _to_date(received_before_at)}, **named}},
             {"$group": {"_id": "$objectId", "type": {"$first": "$objectType"}}},
             {"$lookup": pending},
             {"$match": {"dirty.state": {"$ne": _PENDING}}},
@@ -231,6 +240,12 @@ class MongoInbox:
         except DuplicateKeyError:  # another upsert came first: now it is there
             await self._dirty.update_one({"_id": id}, [{"$set": marked}], upsert=True)
 
+    async def _bury_unread(self, ids: Sequence[Any], token: str) -> None:
+        # Left where they are, they would end every turn of every worker that takes them along.
+        if ids:
+            dead: _Document = {"state": _DEAD, "leaseToken": None, "lastError": "the document cannot be read"}
+            await self._dirty.update_many({"_id": {"$in": ids}, "leaseToken": token}, {"$set": dead})
+
     async def _set_aside(self, lease: Lease, fields: _Document) -> None:
         with self._mongo.deadline():
             result = await self._dirty.update_one(_held(lease, unmarked=True), {"$set": {**fields, "leaseToken": None}})
@@ -243,6 +258,17 @@ class MongoInbox:
 
     def _now(self) -> datetime:
         return _to_date(self._clock.now_at())
+
+
+def _readable(type: type[_T], documents: Iterable[_Document]) -> list[_T]:
+    """Return what can be read: one broken document must not hold up all the others."""
+    found: list[_T] = []
+    for document in documents:
+        try:
+            found.append(from_fields(type, document))
+        except MappingError as error:
+            _log.warning("malformed document", kind=error.kind, id=error.id, problem=error.problem)
+    return found
 
 
 def _held(lease: Lease, *, unmarked: bool) -> _Document:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from support.clock import FrozenClock
@@ -302,3 +303,39 @@ async def test_a_database_that_does_not_answer_is_unavailable_within_the_deadlin
         with pytest.raises(UnavailableError):
             await MongoInbox(mongo, FrozenClock()).accept(created())
         await mongo.close()
+
+
+async def test_what_cannot_be_read_is_dead_and_holds_nobody_up(box: Box) -> None:
+    await box.inbox.accept(created())
+    broken = {"_id": "cus_broken", "state": "PENDING", "dueAt": datetime(2020, 1, 1, tzinfo=UTC)}
+    await box.mongo.db["stripe_dirty"].insert_many([broken, {**broken, "_id": {"odd": 1}}])
+
+    assert (await box.take_one()).object.id == "cus_1"
+
+    assert (await box.inbox.backlog()).dead == 2
+    box.clock.advance(SOON_MS)
+    assert [lease.object.id for lease in await box.take()] == ["cus_1"]
+    await box.inbox.mark("customer", "cus_broken")
+    assert [lease.object.id for lease in await box.take()] == ["cus_broken"]
+
+
+async def test_events_that_cannot_be_read_are_left_out(box: Box) -> None:
+    await box.inbox.accept(created())
+    broken = {"_id": "evt_broken", "objectId": "cus_1", "status": "RECEIVED", "receivedAt": "yesterday"}
+    await box.mongo.db["stripe_events"].insert_one(broken)
+    await box.mongo.db["stripe_events"].insert_one({"_id": "evt_empty", "status": "RECEIVED"})
+
+    page = await box.inbox.events_page(status=None, after=None, first=10)
+    unsettled = await box.inbox.unsettled("cus_1", payloads=True)
+    forgotten = await box.inbox.mark_forgotten(received_before_at=box.clock.now_at() + 1)
+
+    assert [event.id for event in page.items] == ["evt_1"]
+    assert [event.id for event in unsettled] == ["evt_1"]
+    assert forgotten == 0
+    assert (await box.inbox.backlog()).last_event_at == T0 * 1000
+
+
+async def test_a_backlog_without_a_readable_event_has_no_last_one(box: Box) -> None:
+    await box.mongo.db["stripe_events"].insert_one({"_id": "evt_empty"})
+
+    assert (await box.inbox.backlog()).last_event_at is None
