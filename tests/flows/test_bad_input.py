@@ -76,7 +76,7 @@ def test_a_busy_port(mongodb_uri: str, database: str) -> None:
 
         ended = serve(MONGODB_URI=mongodb_uri, MONGODB_DATABASE=database, PORT=str(port))
 
-    assert ended.returncode != 0
+    assert ended.returncode == EXIT_CONFIGURATION
     assert str(port) in ended.stderr
     assert "Traceback" not in ended.stderr
 

@@ -7,10 +7,16 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from support.service import ROOT, Api, eventually, free_port
+from support.service import ROOT, Api, Service, api, eventually, free_port, live
+
+from app.cli.demonstration import ANSWER, QUESTION
+
+WATCH = 'subscription { entitlementsChanged(workspaceId: "acme") { entitlements { featureKey hasAccess inGrace } } }'
+ACME = '{ subscriptions(workspaceId: "acme") { nodes { id } } syncStatus { stripe { mode } } }'
 
 
 def start_demo(log: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -39,9 +45,31 @@ def alive(pid: int) -> bool:
         return False
 
 
+def api_calls(pushed: dict[str, Any]) -> tuple[bool, bool]:
+    found = {entry["featureKey"]: entry for entry in pushed["entitlementsChanged"]["entitlements"]}["api_calls"]
+    return found["hasAccess"], found["inGrace"]
+
+
+async def follows_the_sandbox(printed: dict[str, Any]) -> str:
+    """Ask what is printed, let the sandbox change acme's subscription, and see it pushed; return how Stripe is read."""
+    port = urlsplit(printed["graphql"]).port
+    service = Service(printed["mongodbUri"], printed["database"], Path(os.devnull), port=port)
+    service.key = printed["apiKey"]
+    async with api(service) as client, live(service, WATCH) as pushed, httpx.AsyncClient() as sandbox:
+        assert await client.query(QUESTION) == ANSWER
+        found = await client.query(ACME)
+        subscription = f"{printed['stripeApi']}/_sandbox/objects/{found['subscriptions']['nodes'][0]['id']}"
+        for status, expected in (("past_due", (True, True)), ("canceled", (False, False))):
+            (await sandbox.post(subscription, json={"set": {"status": status}})).raise_for_status()
+            while api_calls(await pushed()) != expected:
+                pass
+        assert (await client.check("acme", "api_calls"))["hasAccess"] is False
+    return found["syncStatus"]["stripe"]["mode"]
+
+
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    process = start_demo(tmp_path / "log")
+def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    process = start_demo(tmp_path / "log", *getattr(request, "param", ()))
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, (tmp_path / "log").read_text()[-3000:]
@@ -58,7 +86,7 @@ async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
 ) -> None:
     process, printed = demo
     keys = {"graphql", "live", "webhook", "webhookSecret", "apiKey", "stripeApi", "mongodbUri", "database"}
-    assert set(printed) >= keys
+    assert set(printed) == keys
     headers = {"Authorization": f"Bearer {printed['apiKey']}"}
     async with httpx.AsyncClient(base_url=printed["graphql"].removesuffix("/graphql"), headers=headers) as http:
         found = await Api(http).query(
@@ -67,6 +95,7 @@ async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
     assert found["workspaces"]["totalCount"] >= 200
     statuses = {node["status"] for node in found["subscriptions"]["nodes"]}
     assert {"ACTIVE", "TRIALING", "PAST_DUE", "PAUSED", "CANCELED"} <= statuses
+    assert await follows_the_sandbox(printed) == "FETCH"
 
     children = descendants(process.pid)
     assert len(children) >= 2
@@ -78,8 +107,12 @@ async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
 
 
 @pytest.mark.timeout(120)
-async def test_kill_9_leaves_no_orphan(demo: tuple[subprocess.Popen[str], dict[str, Any]]) -> None:
-    process, _ = demo
+@pytest.mark.parametrize("demo", [pytest.param(["--no-stripe-key"], id="no Stripe key")], indirect=True)
+async def test_events_alone_are_believed_and_kill_9_leaves_no_orphan(
+    demo: tuple[subprocess.Popen[str], dict[str, Any]],
+) -> None:
+    process, printed = demo
+    assert await follows_the_sandbox(printed) == "PROVISIONAL"
     children = descendants(process.pid)
     assert len(children) >= 2
 
