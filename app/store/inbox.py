@@ -29,6 +29,7 @@ _FINAL: Final = frozenset({StripeEventStatus.PROCESSED, StripeEventStatus.IGNORE
 _MOST_EVENTS: Final = 500  # of one object at a time; the rest is found by `mark_forgotten`
 _MOST_FORGOTTEN: Final = 1000
 _BATCH: Final = 500
+_UNREADABLE: Final = "the document cannot be read"
 _FETCH_COUNTER: Final = "stripe_fetch"
 _STATUS_S: Final = 1  # who asks how things are must hear it also while the database is silent
 
@@ -146,13 +147,21 @@ class MongoInbox:
         return int((counter or {})["value"])
 
     async def unsettled(self, object_id: str, *, payloads: bool) -> list[StripeEvent]:
-        """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for."""
+        """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for.
+
+        What cannot be read is noted as dead.
+        """
         wanted: _Document = {"objectId": object_id, "status": {"$in": _UNSETTLED}}
         fields = None if payloads else {"payload": 0}
         order = [("occurredAt", ASCENDING), ("receivedAt", ASCENDING), ("_id", ASCENDING)]
         with self._mongo.deadline():
             found = await self._events.find(wanted, fields, sort=order, limit=_MOST_EVENTS).to_list()
-        return _readable(StripeEvent, [{"payload": "", **document} for document in found])
+            events = _readable(StripeEvent, [{"payload": "", **document} for document in found])
+            readable = [event.id for event in events]
+            if unread := [document["_id"] for document in found if document["_id"] not in readable]:
+                dead: _Document = {"status": StripeEventStatus.DEAD.value, "reason": _UNREADABLE}
+                await self._events.update_many({"_id": {"$in": unread}}, {"$set": dead})
+        return events
 
     async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
         """Note what became of events; each note counts as an attempt."""
@@ -243,7 +252,7 @@ class MongoInbox:
     async def _bury_unread(self, ids: Sequence[Any], token: str) -> None:
         # Left where they are, they would end every turn of every worker that takes them along.
         if ids:
-            dead: _Document = {"state": _DEAD, "leaseToken": None, "lastError": "the document cannot be read"}
+            dead: _Document = {"state": _DEAD, "leaseToken": None, "lastError": _UNREADABLE}
             await self._dirty.update_many({"_id": {"$in": ids}, "leaseToken": token}, {"$set": dead})
 
     async def _set_aside(self, lease: Lease, fields: _Document) -> None:

@@ -332,6 +332,9 @@ async def test_events_that_cannot_be_read_are_left_out(box: Box) -> None:
     assert [event.id for event in page.items] == ["evt_1"]
     assert [event.id for event in unsettled] == ["evt_1"]
     assert forgotten == 0
+    noted = await box.mongo.db["stripe_events"].find_one({"_id": "evt_broken"})
+    assert noted is not None
+    assert (noted["status"], noted["reason"]) == ("DEAD", "the document cannot be read")
     assert (await box.inbox.backlog()).last_event_at == T0 * 1000
 
 
