@@ -1,7 +1,7 @@
 """`/graphql` over HTTP: GraphQL over HTTP, POST only, refused with 4xx before anything is executed."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -37,17 +37,15 @@ def graphql_routes(
     *,
     authenticate: Authenticate,
     cursor_secret: bytes,
-    allowed_origins: Sequence[str] = (),
     socket_limits: SocketLimits | None = None,
 ) -> list[BaseRoute]:
     """Return the routes of the API: HTTP and WebSocket on one path.
 
-    `cursor_secret` signs cursors: the same on every replica. `allowed_origins` may open sockets from other origins.
+    `cursor_secret` signs cursors: the same on every replica.
     """
     documents, cursors = Documents(SCHEMA.graphql), Cursors(cursor_secret)
     endpoint = Endpoint(rt, authenticate, documents, cursors)
-    limits = socket_limits or SocketLimits()
-    sockets = Sockets(rt, authenticate, documents, cursors, limits=limits, allowed_origins=allowed_origins)
+    sockets = Sockets(rt, authenticate, documents, cursors, limits=socket_limits or SocketLimits())
     return [Route(PATH, endpoint, name="graphql"), WebSocketRoute(PATH, sockets.serve, name="graphql-live")]
 
 

@@ -5,9 +5,8 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 import msgspec
 import orjson
@@ -49,7 +48,6 @@ class Sockets:
         cursors: Cursors,
         *,
         limits: SocketLimits,
-        allowed_origins: Sequence[str],
     ) -> None:
         self.rt = rt
         self.limits = limits
@@ -57,11 +55,10 @@ class Sockets:
         self.documents = documents
         self.cursors = cursors
         self.open: Counter[str] = Counter()
-        self._allowed_origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket until either side closes it."""
-        if not self._is_allowed(websocket):
+        if not _is_allowed(websocket):
             await websocket.close(FORBIDDEN)
             return
         if PROTOCOL not in websocket.scope.get("subprotocols", ()):
@@ -71,12 +68,11 @@ class Sockets:
         await websocket.accept(PROTOCOL)
         await _Socket(self, websocket).run()
 
-    def _is_allowed(self, websocket: WebSocket) -> bool:
-        """Let through whoever is no browser, comes from our own origin, or from one that was allowed."""
-        origin = websocket.headers.get("origin")
-        if origin is None or origin.lower() in self._allowed_origins:
-            return True
-        return urlsplit(origin).netloc.lower() == websocket.headers.get("host", "").lower()
+
+def _is_allowed(websocket: WebSocket) -> bool:
+    """Let through whoever is no browser, or comes from our own origin."""
+    origin = websocket.headers.get("origin")
+    return origin is None or origin.partition("://")[2].lower() == websocket.headers.get("host", "").lower()
 
 
 class _CloseError(Exception):

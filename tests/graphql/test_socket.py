@@ -254,7 +254,7 @@ async def test_a_message_beyond_the_size_closes_the_socket(api: Api, host: str) 
         assert await closed(ws) == 1009
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://["])
 async def test_pages_of_other_origins_may_not_open_a_socket(host: str, origin: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with socket(host, origin=origin):
