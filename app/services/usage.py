@@ -62,8 +62,12 @@ async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInpu
         refuse(amount_faults(feature, input.amount))
         async with _turn(event.workspace_id):
             known = await _write(rt, feature, event)
-    if known is not None and known.input_digest != event.input_digest:
-        raise IdempotencyConflictError(known.recorded_at)
+    if known is not None:
+        if known.input_digest != event.input_digest:
+            raise IdempotencyConflictError(known.recorded_at)
+        # Another replica may have counted it: RAM must be as new before the retry is answered.
+        if balance := await _stored_balance(rt, event.workspace_id):
+            rt.cache.apply(balance, source=Source.LOOKUP)
     now = rt.cache.state(state.workspace.id)
     entitlement = evaluate(input.feature_key, now, rt.cache.catalogue(), rt.clock.now_at())
     return Recorded(known or event, entitlement, replayed=known is not None)

@@ -138,6 +138,23 @@ async def test_reports_of_two_processes_all_count(mongodb_uri: str, database: st
         assert await total(here) == 10
 
 
+async def test_a_retry_on_another_replica_is_answered_with_what_was_counted(mongodb_uri: str, database: str) -> None:
+    ids = SequentialIds()
+    async with (
+        running(mongodb_uri, database, ids=ids, default_plan_key="free") as here,
+        running(mongodb_uri, database, ids=ids, default_plan_key="free") as there,
+    ):
+        await put(here, workspace(external_id="org-1"), *CATALOGUE)
+        await use(there, 1, "before")
+        await use(here, 4)
+
+        again = await use(there, 4)
+
+        assert again.replayed
+        assert again.entitlement.usage is not None
+        assert again.entitlement.usage.used == 5
+
+
 async def test_a_new_day_starts_at_zero(rt: Runtime) -> None:
     await use(rt, 10, "today")
     fakes_of(rt).clock.advance(86_400_000)
