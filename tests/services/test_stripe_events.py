@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from support.records import NOW
 from support.runtime import ADMIN, fakes_of, running
 
-from app.domain.errors import ConflictError, NotFoundError
+from app.domain.errors import ConflictError, IdempotencyConflictError, NotFoundError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.runtime import Runtime
 from app.services.stripe_events import ReplayInput, replay
@@ -37,9 +38,24 @@ async def test_a_replay_marks_the_object_and_wakes_the_worker(rt: Runtime) -> No
 
     answer = await replay(rt, ADMIN, ReplayInput(idempotency_key="k", event_id="evt_1"))
 
-    assert answer.id == "evt_1"
+    assert (answer.event.id, answer.replayed) == ("evt_1", False)
     assert fakes.inbox.marked == [("subscription", "sub_1")]
     assert fakes.sync.woken == 1
+
+
+async def test_the_same_request_again_marks_nothing(rt: Runtime) -> None:
+    fakes = fakes_of(rt)
+    await fakes.inbox.accept(event())
+    await fakes.inbox.accept(msgspec.structs.replace(event(), id="evt_2"))
+    first = ReplayInput(idempotency_key="k", event_id="evt_1")
+    await replay(rt, ADMIN, first)
+
+    again = await replay(rt, ADMIN, first)
+    with pytest.raises(IdempotencyConflictError):
+        await replay(rt, ADMIN, ReplayInput(idempotency_key="k", event_id="evt_2"))
+
+    assert (again.event.id, again.replayed) == ("evt_1", True)
+    assert fakes.inbox.marked == [("subscription", "sub_1")]
 
 
 async def test_an_unknown_event_is_not_found(rt: Runtime) -> None:

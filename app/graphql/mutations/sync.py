@@ -55,7 +55,7 @@ class ResyncPayload:
 class ReplayStripeEventPayload:
     event: StripeEvent = strawberry.field(description="As it now stands; the worker takes it up at once.")
     replayed: bool = strawberry.field(
-        description="Always false: a replay marks the object once more, which does no harm."
+        description="Whether this request had been answered before; then nothing was done."
     )
 
 
@@ -85,8 +85,8 @@ class SyncMutations:
     )
     async def replay_stripe_event(self, info: Info, input: ReplayStripeEventInput) -> ReplayStripeEventResult:
         command = stripe_events.ReplayInput(idempotency_key=input.idempotency_key, event_id=input.event_id)
-        event = await stripe_events.replay(info.context.rt, info.context.principal, command)
-        return ReplayStripeEventPayload(event=StripeEvent.from_domain(event), replayed=False)
+        done = await stripe_events.replay(info.context.rt, info.context.principal, command)
+        return ReplayStripeEventPayload(event=StripeEvent.from_domain(done.event), replayed=done.replayed)
 
 
 async def _workspace_id(info: Info, input: ResyncInput) -> str | None:
