@@ -20,6 +20,7 @@ from app.domain.sync_status import ReconcileResult, StripeBacklog, StripeSyncSta
 from app.gateways.clock import SystemClock, Uuid7Ids
 from app.gateways.stripe import StripeProcessor, StripeSignatures, is_livemode
 from app.graphql.endpoint import graphql_routes
+from app.graphql.graphiql.routes import graphiql_routes
 from app.http.auth import authenticate
 from app.http.routes import build_app
 from app.http.server import serve_until_told, url_of
@@ -147,7 +148,8 @@ def _app(settings: Settings, rt: Runtime) -> Starlette:
     )
     cursor_secret = _revealed(settings.cursor_secret).encode() or secrets.token_bytes(32)
     api = graphql_routes(rt, authenticate=partial(authenticate, rt), cursor_secret=cursor_secret)
-    return build_app(rt, routes=[*api, webhook])
+    page = graphiql_routes(rt, authenticate=partial(authenticate, rt))
+    return build_app(rt, routes=[*api, *page, webhook])
 
 
 async def _announce(sync: _Sync, url: str, on_ready: OnReady | None) -> None:

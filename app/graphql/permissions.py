@@ -51,6 +51,9 @@ SEES_KEYS: Final = (Scope.ADMIN, Scope.OPERATOR)
 Needs = frozenset[frozenset[Scope]]
 """All of these must be met, each by any one of its scopes."""
 
+INTROSPECTION: Final[Needs] = frozenset({frozenset(Scope) - {Scope.USAGE_WRITE}})
+"""Who may introspect: any key but one that only writes usage, which lies about in many places and asks nothing."""
+
 
 def requires(*any_of: Scope) -> list[Any]:
     """Declare that a root field or a type needs one of these scopes; give it as `directives`."""
@@ -129,6 +132,7 @@ class _Walk:
             return
         field = parent.fields.get(node.name.value)
         if field is None:  # __typename, __schema, __type
+            self.found.update(frozenset() if node.name.value == "__typename" else INTROSPECTION)
             return
         self._note(field)
         if node.selection_set is not None:
