@@ -1,43 +1,37 @@
-"""What features and plans may say, and whether a value or a limit fits its feature."""
+"""What features, plans and add-ons may say. Every check yields all its faults, below the path it is given."""
 
-import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
+from app.domain.allowance_rules import allowance_faults, not_counted, positive_faults
 from app.domain.errors import FieldError
-from app.domain.faults import (
-    INPUT,
-    NAME_MAX,
-    Path,
-    fault,
-    key_faults,
-    quantity_faults,
-    repeated,
-    text_faults,
-)
+from app.domain.faults import INPUT, NAME_MAX, Path, fault, key_faults, quantity_faults, repeated, text_faults
 from app.domain.plan import (
+    AccessLevel,
     Catalogue,
-    ConfigValue,
     Feature,
     FeatureType,
+    GracePolicy,
     LimitBehavior,
     MergeRule,
-    MeterType,
     Plan,
     PlanFeature,
+    PlanKind,
     PlanPrice,
+    PlanStatus,
     ResetPeriod,
     ValueType,
 )
 
-VALUE_MAX: Final = 500
 TRIAL_DAYS_MAX: Final = 730
 GRACE_DAYS_MAX: Final = 90
-INTEGER_BOUND: Final = 2**63
-"""Integers are stored in 64 bits."""
+ADD_ON_QUANTITY_MAX: Final = 2**31 - 1
+"""The API's integers have 32 bits."""
+THRESHOLDS_MAX: Final = 10
+THRESHOLD_MAX: Final = 1000
 
-_DECIMAL: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,9})?")
+_WORDS: Final[Mapping[PlanKind, str]] = {PlanKind.PLAN: "plan", PlanKind.ADD_ON: "add-on"}
 _CONFIG_MERGES: Final[Mapping[ValueType, frozenset[MergeRule]]] = {
     ValueType.INTEGER: frozenset({MergeRule.MAX, MergeRule.LATEST}),
     ValueType.DECIMAL: frozenset({MergeRule.MAX, MergeRule.LATEST}),
@@ -46,31 +40,32 @@ _CONFIG_MERGES: Final[Mapping[ValueType, frozenset[MergeRule]]] = {
 }
 
 
-def feature_faults(feature: Feature) -> Iterator[FieldError]:
-    """Check a new feature."""
-    yield from key_faults((*INPUT, "key"), feature.key)
-    yield from text_faults((*INPUT, "name"), feature.name)
-    yield from text_faults((*INPUT, "unit"), feature.unit)
-    yield from _type_faults(feature)
-    yield from _enum_faults(feature)
+def feature_faults(feature: Feature, catalogue: Catalogue, *, path: Path = INPUT) -> Iterator[FieldError]:
+    """Check a feature on its own, and that the credit type it draws on exists."""
+    yield from key_faults((*path, "key"), feature.key)
+    yield from text_faults((*path, "name"), feature.name)
+    yield from text_faults((*path, "unit"), feature.unit)
+    yield from _type_faults(feature, path)
+    yield from _enum_faults(feature, path)
+    yield from _credit_faults(feature, catalogue, path)
     allowed = _merges(feature)
     if allowed and feature.merge not in allowed:
         problem = f"{feature.merge} does not fit; allowed is {' or '.join(sorted(allowed))}"
-        yield fault((*INPUT, "merge"), "NOT_ALLOWED", problem)
+        yield fault((*path, "merge"), "NOT_ALLOWED", problem)
 
 
-def _type_faults(feature: Feature) -> Iterator[FieldError]:
+def _type_faults(feature: Feature, path: Path) -> Iterator[FieldError]:
     is_metered, is_config = feature.type is FeatureType.METERED, feature.type is FeatureType.CONFIG
     if not is_metered and feature.meter_type is not None:
-        yield fault((*INPUT, "meterType"), "NOT_ALLOWED", "belongs to METERED features only")
+        yield fault((*path, "meterType"), "NOT_ALLOWED", "belongs to METERED features only")
     if not is_config and feature.value_type is not None:
-        yield fault((*INPUT, "valueType"), "NOT_ALLOWED", "belongs to CONFIG features only")
+        yield fault((*path, "valueType"), "NOT_ALLOWED", "belongs to CONFIG features only")
     if is_config and feature.value_type is None:
-        yield fault((*INPUT, "valueType"), "REQUIRED", "is needed for a CONFIG feature")
+        yield fault((*path, "valueType"), "REQUIRED", "is needed for a CONFIG feature")
 
 
-def _enum_faults(feature: Feature) -> Iterator[FieldError]:
-    path = (*INPUT, "enumValues")
+def _enum_faults(feature: Feature, path: Path) -> Iterator[FieldError]:
+    path = (*path, "enumValues")
     if feature.value_type is not ValueType.ENUM:
         if feature.enum_values:
             yield fault(path, "NOT_ALLOWED", "belongs to features of the value type ENUM only")
@@ -83,9 +78,37 @@ def _enum_faults(feature: Feature) -> Iterator[FieldError]:
         yield fault((*path, str(position)), "DUPLICATE", f"repeats {feature.enum_values[position]!r}")
 
 
+def _credit_faults(feature: Feature, catalogue: Catalogue, path: Path) -> Iterator[FieldError]:
+    credit_path, cost_path = (*path, "creditKey"), (*path, "cost")
+    if feature.credit_key is None:
+        if feature.cost is not None:
+            yield fault(cost_path, "NOT_ALLOWED", "belongs to CREDIT features with a creditKey only")
+        return
+    if feature.type is not FeatureType.CREDIT:
+        yield fault(credit_path, "NOT_ALLOWED", "belongs to CREDIT features only")
+    elif problem := _credit_type_problem(feature.credit_key, catalogue):
+        code = "UNKNOWN" if feature.credit_key not in catalogue.features else "NOT_ALLOWED"
+        yield fault(credit_path, code, problem)
+    if feature.cost is None:
+        yield fault(cost_path, "REQUIRED", "is needed with creditKey: the credits that one unit takes")
+    else:
+        yield from positive_faults(cost_path, feature.cost)
+
+
+def _credit_type_problem(key: str, catalogue: Catalogue) -> str | None:
+    credit_type = catalogue.features.get(key)
+    if credit_type is None:
+        return f"names no feature: {key!r}"
+    if credit_type.type is not FeatureType.CREDIT:
+        return f"names {key!r}, which is {credit_type.type} and no CREDIT feature"
+    if credit_type.credit_key is not None:
+        return f"names {key!r}, which draws on credits itself and is no credit type"
+    return f"names {key!r}, which is archived" if credit_type.archived_at is not None else None
+
+
 def _merges(feature: Feature) -> frozenset[MergeRule]:
     match feature.type:
-        case FeatureType.METERED:
+        case FeatureType.METERED | FeatureType.CREDIT:
             return frozenset({MergeRule.SUM})
         case FeatureType.BOOLEAN:
             return frozenset({MergeRule.ANY})
@@ -93,42 +116,51 @@ def _merges(feature: Feature) -> frozenset[MergeRule]:
             return _CONFIG_MERGES[feature.value_type] if feature.value_type else frozenset()
 
 
-def plan_faults(plan: Plan, catalogue: Catalogue) -> Iterator[FieldError]:
-    """Check a new plan version against the features and the other plans that exist."""
-    yield from key_faults((*INPUT, "key"), plan.key)
-    yield from text_faults((*INPUT, "name"), plan.name)
-    yield from _price_faults(plan, catalogue)
-    for position, entry in enumerate(plan.features):
-        yield from _plan_feature_faults((*INPUT, "features", str(position)), entry, catalogue.features)
-    yield from _repeated_feature_faults(plan, catalogue.features)
-    yield from days_faults((*INPUT, "trialDays"), plan.trial_days, most=TRIAL_DAYS_MAX)
-    yield from days_faults((*INPUT, "grace", "days"), plan.grace.days, most=GRACE_DAYS_MAX)
+def plan_faults(plan: Plan, catalogue: Catalogue, *, path: Path = INPUT) -> Iterator[FieldError]:
+    """Check a version of a plan or an add-on against the features and the other plans that there are.
+
+    Versions of its own key may be among them, itself too.
+    """
+    yield from key_faults((*path, "key"), plan.key)
+    yield from _kind_faults(plan, catalogue, path)
+    yield from text_faults((*path, "name"), plan.name)
+    yield from _price_faults(plan, catalogue, path)
+    for position, row in enumerate(plan.features):
+        yield from _row_faults((*path, "features", str(position)), row, plan.kind, catalogue.features)
+    yield from _repeated_row_faults(plan, catalogue.features, path)
+    match plan.kind:
+        case PlanKind.PLAN:
+            yield from _terms_faults(plan, catalogue, path)
+        case PlanKind.ADD_ON:
+            yield from _add_on_faults(plan, path)
 
 
-def days_faults(path: Path, days: int, *, most: int, least: int = 0) -> Iterator[FieldError]:
-    """Check a number of days."""
-    if not least <= days <= most:
-        yield fault(path, "OUT_OF_RANGE", f"must lie between {least} and {most}")
+def _kind_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[FieldError]:
+    other = next((held.kind for held in catalogue.versions(plan.key) if held.kind is not plan.kind), None)
+    if other is not None:
+        problem = f"names the {_WORDS[other]} {plan.key!r}, which cannot become the other; take another key"
+        yield fault((*path, "key"), "TAKEN", problem)
 
 
-def _price_faults(plan: Plan, catalogue: Catalogue) -> Iterator[FieldError]:
+def _price_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[FieldError]:
     names = [price.lookup_key or price.stripe_price_id for price in plan.prices]
     holders = {
-        name: other.key
+        name: other
         for other in catalogue.plans()
-        if other.key != plan.key
+        if other.key != plan.key and other.status is PlanStatus.ACTIVE
         for price in other.prices
         for name in (price.lookup_key, price.stripe_price_id)
         if name
     }
     doubles = set(repeated(names))
     for position, price in enumerate(plan.prices):
-        path, name = (*INPUT, "prices", str(position)), names[position]
-        yield from _price_name_faults(path, price)
+        place, name = (*path, "prices", str(position)), names[position]
+        yield from _price_name_faults(place, price)
         if name and position in doubles:
-            yield fault(path, "DUPLICATE", f"repeats {name!r}")
-        if name in holders:
-            yield fault(path, "TAKEN", f"names {name!r}, which belongs to the plan {holders[name]!r}")
+            yield fault(place, "DUPLICATE", f"repeats {name!r}")
+        if holder := holders.get(name or ""):
+            problem = f"names {name!r}, which belongs to the {_WORDS[holder.kind]} {holder.key!r}"
+            yield fault(place, "TAKEN", problem)
 
 
 def _price_name_faults(path: Path, price: PlanPrice) -> Iterator[FieldError]:
@@ -138,111 +170,100 @@ def _price_name_faults(path: Path, price: PlanPrice) -> Iterator[FieldError]:
     yield from text_faults((*path, "stripePriceId"), price.stripe_price_id, longest=NAME_MAX)
 
 
-def _plan_feature_faults(path: Path, entry: PlanFeature, features: Mapping[str, Feature]) -> Iterator[FieldError]:
-    feature = features.get(entry.feature_key)
+def _row_faults(path: Path, row: PlanFeature, kind: PlanKind, features: Mapping[str, Feature]) -> Iterator[FieldError]:
+    feature = features.get(row.feature_key)
     if feature is None:
-        yield fault((*path, "featureKey"), "UNKNOWN", f"names no feature: {entry.feature_key!r}")
+        yield fault((*path, "featureKey"), "UNKNOWN", f"names no feature: {row.feature_key!r}")
         return
     yield from allowance_faults(
         path,
         feature,
-        limit=entry.limit,
-        limit_behavior=entry.limit_behavior,
-        reset_period=entry.reset_period,
-        value=entry.value,
+        limit=row.limit,
+        limit_behavior=row.limit_behavior,
+        reset_period=row.reset_period,
+        value=row.value,
     )
+    yield from _rollover_faults((*path, "rolloverMax"), row, feature, kind)
+    yield from _threshold_faults((*path, "thresholds"), row, feature, kind)
+    if kind is PlanKind.ADD_ON and row.limit_behavior not in (LimitBehavior.HARD, LimitBehavior.UNLIMITED):
+        yield fault((*path, "limitBehavior"), "NOT_ALLOWED", "must be HARD or UNLIMITED in an add-on")
 
 
-def _repeated_feature_faults(plan: Plan, features: Mapping[str, Feature]) -> Iterator[FieldError]:
-    places = [(entry.feature_key, _bucket(entry, features.get(entry.feature_key))) for entry in plan.features]
+def _rollover_faults(path: Path, row: PlanFeature, feature: Feature, kind: PlanKind) -> Iterator[FieldError]:
+    if row.rollover_max is None:
+        return
+    yield from quantity_faults(path, row.rollover_max)
+    if problem := _limit_problem(row, feature, kind):
+        yield fault(path, "NOT_ALLOWED", problem)
+    elif feature.is_level or row.reset_period is ResetPeriod.NEVER:
+        yield fault(path, "NOT_ALLOWED", "needs a resetPeriod at whose end something is left")
+
+
+def _threshold_faults(path: Path, row: PlanFeature, feature: Feature, kind: PlanKind) -> Iterator[FieldError]:
+    if not row.thresholds:
+        return
+    if problem := _limit_problem(row, feature, kind):
+        yield fault(path, "NOT_ALLOWED", problem)
+    if len(row.thresholds) > THRESHOLDS_MAX:
+        yield fault(path, "TOO_MANY", f"has {len(row.thresholds)} entries; at most {THRESHOLDS_MAX} are allowed")
+    for position, percent in enumerate(row.thresholds):
+        if not 1 <= percent <= THRESHOLD_MAX:
+            yield fault((*path, str(position)), "OUT_OF_RANGE", f"must lie between 1 and {THRESHOLD_MAX} percent")
+    for position, (before, percent) in enumerate(pairwise(row.thresholds), start=1):
+        if percent <= before:
+            yield fault((*path, str(position)), "NOT_ASCENDING", "must be greater than the one before it")
+
+
+def _limit_problem(row: PlanFeature, feature: Feature, kind: PlanKind) -> str | None:
+    """Say why there is no limit of a plan that a rollover or a threshold could be of."""
+    if kind is PlanKind.ADD_ON:
+        return "belongs to plans only; this is an add-on"
+    if not feature.is_counted:
+        return not_counted(feature)
+    return "needs a limit" if row.limit is None else None
+
+
+def _repeated_row_faults(plan: Plan, features: Mapping[str, Feature], path: Path) -> Iterator[FieldError]:
+    places = [(row.feature_key, _bucket(row, features.get(row.feature_key))) for row in plan.features]
     for position in repeated(places):
         key, reset_period = places[position]
         problem = f"repeats {key!r}" + (f" with the reset period {reset_period}" if reset_period else "")
-        yield fault((*INPUT, "features", str(position)), "DUPLICATE", problem)
+        yield fault((*path, "features", str(position)), "DUPLICATE", problem)
 
 
-def _bucket(entry: PlanFeature, feature: Feature | None) -> ResetPeriod | None:
-    return entry.reset_period if feature is not None and feature.type is FeatureType.METERED else None
+def _bucket(row: PlanFeature, feature: Feature | None) -> ResetPeriod | None:
+    return row.reset_period if feature is not None and feature.is_counted else None
 
 
-def allowance_faults(
-    path: Path,
-    feature: Feature,
-    *,
-    limit: Decimal | None,
-    limit_behavior: LimitBehavior,
-    reset_period: ResetPeriod,
-    value: ConfigValue | None,
-) -> Iterator[FieldError]:
-    """Check that what a plan or an override says fits the feature's type."""
-    if feature.type is not FeatureType.CONFIG and value is not None:
-        yield fault((*path, "value"), "NOT_ALLOWED", f"belongs to CONFIG features only; {feature.key!r} is none")
-    if feature.type is FeatureType.METERED:
-        yield from _limit_faults(path, feature, limit, limit_behavior, reset_period)
-        return
-    only = f"belongs to METERED features only; {feature.key!r} is none"
-    if limit is not None:
-        yield fault((*path, "limit"), "NOT_ALLOWED", only)
-    if limit_behavior is not LimitBehavior.HARD:
-        yield fault((*path, "limitBehavior"), "NOT_ALLOWED", only)
-    if reset_period is not ResetPeriod.NEVER:
-        yield fault((*path, "resetPeriod"), "NOT_ALLOWED", only)
-    if feature.type is FeatureType.CONFIG:
-        yield from value_faults((*path, "value"), feature, value)
+def _terms_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[FieldError]:
+    """Check what only plans have: a trial, grace, and that one of them may be the default."""
+    yield from days_faults((*path, "trialDays"), plan.trial_days, most=TRIAL_DAYS_MAX)
+    yield from days_faults((*path, "grace", "days"), plan.grace.days, most=GRACE_DAYS_MAX)
+    if plan.max_quantity is not None:
+        yield fault((*path, "maxQuantity"), "NOT_ALLOWED", "belongs to add-ons only; this is a plan")
+    others = (other for other in catalogue.plans(PlanKind.PLAN) if other.key != plan.key)
+    default = next((other for other in others if other.is_default and other.status is PlanStatus.ACTIVE), None)
+    if plan.is_default and default is not None:
+        problem = f"holds for the plan {default.key!r}, and only one may have it; publish that one without it first"
+        yield fault((*path, "isDefault"), "TAKEN", problem)
 
 
-def _limit_faults(
-    path: Path, feature: Feature, limit: Decimal | None, limit_behavior: LimitBehavior, reset_period: ResetPeriod
-) -> Iterator[FieldError]:
-    if limit_behavior is LimitBehavior.UNLIMITED:
-        if limit is not None:
-            yield fault((*path, "limit"), "NOT_ALLOWED", "must be left out where limitBehavior is UNLIMITED")
-    elif limit is None:
-        yield fault((*path, "limit"), "REQUIRED", "is needed unless limitBehavior is UNLIMITED")
-    else:
-        yield from quantity_faults((*path, "limit"), limit)
-    if feature.meter_type is MeterType.FLUCTUATING and reset_period is not ResetPeriod.NEVER:
-        problem = f"must be NEVER: {feature.key!r} is FLUCTUATING, a level that never resets"
-        yield fault((*path, "resetPeriod"), "NOT_ALLOWED", problem)
+def _add_on_faults(plan: Plan, path: Path) -> Iterator[FieldError]:
+    """Check what only add-ons have, and that they leave alone what only plans have."""
+    only = "belongs to plans only; this is an add-on"
+    if plan.trial_days != 0:
+        yield fault((*path, "trialDays"), "NOT_ALLOWED", only)
+    if plan.grace != GracePolicy():
+        yield fault((*path, "grace"), "NOT_ALLOWED", only)
+    if plan.paused_access is not AccessLevel.NONE:
+        yield fault((*path, "pausedAccess"), "NOT_ALLOWED", only)
+    if plan.is_default:
+        yield fault((*path, "isDefault"), "NOT_ALLOWED", only)
+    if plan.max_quantity is not None and not 1 <= plan.max_quantity <= ADD_ON_QUANTITY_MAX:
+        yield fault((*path, "maxQuantity"), "OUT_OF_RANGE", f"must lie between 1 and {ADD_ON_QUANTITY_MAX}")
 
 
-def value_faults(path: Path, feature: Feature, value: ConfigValue | None) -> Iterator[FieldError]:
-    """Check that the value is one of the CONFIG feature's value type."""
-    if value is None:
-        yield fault(path, "REQUIRED", f"is needed: {feature.key!r} is a CONFIG feature")
-    elif problem := _value_problem(feature, value):
-        yield fault(path, "INVALID_VALUE", problem)
-
-
-def _value_problem(feature: Feature, value: ConfigValue) -> str | None:
-    match feature.value_type:
-        case ValueType.INTEGER:
-            return None if _is_integer(value) else "must be an integer of 64 bits"
-        case ValueType.DECIMAL:
-            return None if _is_decimal(value) else 'must be a decimal in a string: "0.25"'
-        case ValueType.STRING:
-            is_text = isinstance(value, str) and not tuple(text_faults(INPUT, value, longest=VALUE_MAX))
-            return None if is_text else f"must be a text of 1 to {VALUE_MAX} characters"
-        case ValueType.ENUM:
-            return _enum_problem(feature, value)
-        case None:
-            return "has no type to fit"
-
-
-def _is_integer(value: ConfigValue) -> bool:
-    # A bool is an int in Python and never one in the API.
-    return isinstance(value, int) and not isinstance(value, bool) and -INTEGER_BOUND <= value < INTEGER_BOUND
-
-
-def _is_decimal(value: ConfigValue) -> bool:
-    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        return False
-    return not tuple(quantity_faults(INPUT, Decimal(value), lowest=None))
-
-
-def _enum_problem(feature: Feature, value: ConfigValue) -> str | None:
-    problem = f"must be a list of one or more of {', '.join(feature.enum_values)}, each once"
-    if not isinstance(value, tuple) or not value:
-        return problem
-    is_known = all(choice in feature.enum_values for choice in value)
-    return None if is_known and len(set(value)) == len(value) else problem
+def days_faults(path: Path, days: int, *, most: int, least: int = 0) -> Iterator[FieldError]:
+    """Check a number of days."""
+    if not least <= days <= most:
+        yield fault(path, "OUT_OF_RANGE", f"must lie between {least} and {most}")

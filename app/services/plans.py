@@ -57,10 +57,11 @@ class CreatePlanInput(msgspec.Struct, frozen=True, kw_only=True):
 async def create_feature(rt: Runtime, principal: Principal, input: CreateFeatureInput) -> Written[Feature]:
     """Create a feature; its key and type never change."""
     feature = _feature(input, rt.ids.new(ids.FEATURE))
-    refuse(idempotency_key_faults(input.idempotency_key), feature_faults(feature))
+    refuse(idempotency_key_faults(input.idempotency_key))
 
     async def decide(conflicts: int) -> Sequence[Record]:
         catalogue = await _catalogue(rt, fresh=conflicts > 0)
+        refuse(feature_faults(feature, catalogue))
         if existing := catalogue.features.get(feature.key):
             raise ConflictError(f"feature {feature.key!r} exists already", current_version=existing.version)
         return (feature,)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from support.records import feature, limit, plan
 
-from app.domain.catalogue_rules import feature_faults, plan_faults, value_faults
+from app.domain.allowance_rules import value_faults
+from app.domain.catalogue_rules import feature_faults, plan_faults
 from app.domain.errors import FieldError
 from app.domain.faults import INPUT
 from app.domain.plan import (
@@ -40,7 +41,7 @@ def shown(faults: Any) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("good", [CALLS, SEATS, SSO, DAYS, SHARE, THEME, REGIONS], ids=lambda f: f.key)
 def test_features_that_fit_have_no_fault(good: Feature) -> None:
-    assert shown(feature_faults(good)) == set()
+    assert shown(feature_faults(good, CATALOGUE)) == set()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_features_that_fit_have_no_fault(good: Feature) -> None:
     ],
 )
 def test_features_that_are_refused(bad: Feature, fault: tuple[str, str]) -> None:
-    assert shown(feature_faults(bad)) == {fault}
+    assert shown(feature_faults(bad, CATALOGUE)) == {fault}
 
 
 @pytest.mark.parametrize(
