@@ -1,6 +1,5 @@
 """`entitled keys`: API keys."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -8,13 +7,22 @@ from typing import Annotated
 
 import typer
 
-from app.cli import output
+from app.cli import options, output
+from app.cli.client import Client
+from app.cli.failure import CommandError, ExitCode
 
 app = typer.Typer(help="API keys. A credential is printed once, on stdout, when its key is made.", no_args_is_help=True)
 
 _KEY = "id name scopes createdAt expiresAt revokedAt"
 _LIST = f"query {{ apiKeys {{ {_KEY} }} }}"
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_COLUMNS: dict[str, output.Column] = {
+    "KEY": "id",
+    "NAME": "name",
+    "SCOPES": lambda key: " ".join(key["scopes"]),
+    "CREATED": "createdAt",
+    "EXPIRES": "expiresAt",
+    "REVOKED": "revokedAt",
+}
 
 
 class Scope(StrEnum):
@@ -50,55 +58,48 @@ def create(
     name: Annotated[str, typer.Argument(help="What to call the key.")],
     scope: Annotated[list[Scope], typer.Option(case_sensitive=False, help="What it may do; may be given again.")],
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="When it ends. Default: never.")] = None,
-    as_json: _Json = False,
+    idempotency_key: options.IdempotencyKey = None,
+    as_json: options.Json = False,
 ) -> None:
     """Make a key. Needs the scope ADMIN."""
-    from app.cli.client import Client
-
     ends = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None  # noqa: TID251 - the operator's own clock
-    made = Client.from_environment().mutate(
+    made = Client.from_environment().change(
         "createApiKey",
-        "CreateApiKeyInput",
-        f"... on CreateApiKeyPayload {{ credential apiKey {{ {_KEY} }} }}",
-        {
-            "idempotencyKey": str(uuid.uuid4()),
-            "name": name,
-            "scopes": list(dict.fromkeys(scope)),
-            "expiresAt": ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else None,
-        },
+        f"... on CreateApiKeyPayload {{ replayed credential apiKey {{ {_KEY} }} }}",
+        idempotency_key,
+        name=name,
+        scopes=list(dict.fromkeys(scope)),
+        expiresAt=ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else None,
     )
+    key, credential = made["apiKey"], made["credential"]
     if as_json:
-        output.result_json({**made["apiKey"], "credential": made["credential"]})
-        return
-    output.note(f"{made['apiKey']['id']}. Keep the credential; it is not shown again.")
-    output.result(made["credential"])
+        output.result_json({**key, "credential": credential})
+    elif credential is None:
+        raise CommandError(f"the credential of {key['id']} was shown when it was made, and is not kept", ExitCode.NO)
+    else:
+        output.note(f"{key['id']}. Keep the credential; it is not shown again.")
+        output.result(credential)
 
 
 @app.command("list")
-def list_keys(as_json: _Json = False) -> None:
+def list_keys(as_json: options.Json = False) -> None:
     """List all keys, revoked ones too. Needs the scope ADMIN."""
-    from app.cli.client import Client
-
-    keys = Client.from_environment().query(_LIST)["apiKeys"]
-    if as_json:
-        output.result_json(keys)
-        return
-    rows = (
-        (key["id"], key["name"], " ".join(key["scopes"]), key["createdAt"], key["expiresAt"], key["revokedAt"])
-        for key in keys
-    )
-    output.table(("KEY", "NAME", "SCOPES", "CREATED", "EXPIRES", "REVOKED"), rows)
+    output.records(Client.from_environment().query(_LIST)["apiKeys"], _COLUMNS, as_json=as_json)
 
 
 @app.command("revoke")
-def revoke(key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, key_….")]) -> None:
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key's id, key_….")],
+    yes: options.Yes = False,
+    idempotency_key: options.IdempotencyKey = None,
+    as_json: options.Json = False,
+) -> None:
     """End a key now, on open connections too. Needs the scope ADMIN."""
-    from app.cli.client import Client
-
-    ended = Client.from_environment().mutate(
+    output.confirm(f"End the API key {key}? Whoever uses it is refused from then on.", yes=yes)
+    ended = Client.from_environment().change(
         "revokeApiKey",
-        "RevokeApiKeyInput",
-        f"... on RevokeApiKeyPayload {{ apiKey {{ {_KEY} }} }}",
-        {"idempotencyKey": str(uuid.uuid4()), "apiKeyId": key},
-    )
-    output.result(f"{key} ended at {ended['apiKey']['revokedAt']}")
+        f"... on RevokeApiKeyPayload {{ replayed apiKey {{ {_KEY} }} }}",
+        idempotency_key,
+        apiKeyId=key,
+    )["apiKey"]
+    output.answer(ended, f"{key} ended at {ended['revokedAt']}", as_json=as_json)

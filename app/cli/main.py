@@ -3,20 +3,35 @@
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from typer.main import get_command
 
-from app.cli import check, demo, doctor, events, keys, output, resync, schema, serve
+from app.cli import (
+    check,
+    demo,
+    doctor,
+    events,
+    grants,
+    keys,
+    output,
+    overrides,
+    plans,
+    resync,
+    schema,
+    serve,
+    usage,
+    workspaces,
+)
 from app.cli.failure import EPILOG, ExitCode
 
+_NAME: Final = "entitled"
+
 app = typer.Typer(
-    name="entitled",
+    name=_NAME,
     help="Answers from RAM what a workspace may use now, how much of it, and why not.",
     epilog=EPILOG,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -25,6 +40,11 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("check")(check.check)
 app.command("resync")(resync.resync)
+app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(plans.app, name="plans")
+app.add_typer(grants.app, name="grants")
+app.add_typer(overrides.app, name="overrides")
+app.add_typer(usage.app, name="usage")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
 app.add_typer(schema.app, name="schema")
@@ -32,6 +52,8 @@ app.add_typer(schema.app, name="schema")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         output.result(f"entitled {version('entitled')}")
         raise typer.Exit
 
@@ -54,13 +76,28 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code."""
     command: Any = get_command(app)
     try:
-        code = command(list(arguments) or ["--help"], prog_name="entitled", standalone_mode=False)
+        match list(arguments):
+            case ["--show-completion", shell]:
+                code = _show_completion(command, shell)
+            case given:
+                code = command(given or ["--help"], prog_name=_NAME, standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
         if message := error.format_message():  # a noun without a verb has printed its help
             output.note(f"entitled: {message}")
         return error.exit_code
+    except SystemExit as ended:  # typer's way to end after completion
+        if isinstance(ended.code, str):
+            raise
+        return ended.code or ExitCode.OK
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
         return ExitCode.OK
     return int(code or ExitCode.OK)
+
+
+def _show_completion(command: Any, shell: str) -> int:
+    """Print the script for a shell that is named; typer's own option knows only the shell it is run in."""
+    from typer.completion import shell_complete
+
+    return shell_complete(command, {}, _NAME, f"_{_NAME.upper()}_COMPLETE", f"source_{shell}")

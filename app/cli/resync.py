@@ -4,17 +4,16 @@ from typing import Annotated
 
 import typer
 
-from app.cli import output
+from app.cli import options, output
+from app.cli.client import Client
 
 
 def resync(
     workspace: Annotated[str | None, typer.Option(help="Only this workspace: its id, or your own external id.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only compare; change nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compare RAM with MongoDB and repair RAM. Nothing repaired and nothing dropped is the healthy answer."""
-    from app.cli.client import Client
-
     found = Client.from_environment().mutate(
         "resync",
         "ResyncInput",

@@ -119,3 +119,85 @@ def test_the_key_is_sent_as_bearer(entitled: Command, server: FakeGraphQL) -> No
     entitled(*RESYNC)
 
     assert server.keys == ["Bearer ent_key_1_secret"]
+
+
+def listed(*, more: bool, cursor: str | None = "c1") -> dict[str, object]:
+    page = {"nodes": [{"id": "ws_1"}], "pageInfo": {"hasNextPage": more, "endCursor": cursor}}
+    return {"data": {"workspaces": page}}
+
+
+def test_a_listing_that_does_not_move_on_is_given_up(entitled: Command, server: FakeGraphQL) -> None:
+    server.answer = listed(more=True)
+
+    ran = entitled("workspaces", "list", "--json")
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (70, "", 1)
+    assert [request["variables"]["after"] for request in server.requests] == [None, "c1"]
+
+
+def test_no_more_is_asked_for_than_the_limit(entitled: Command, server: FakeGraphQL) -> None:
+    server.answer = listed(more=True)
+
+    ran = entitled("workspaces", "list", "--json", "--limit", "1")
+
+    assert (ran.code, ran.out) == (0, '[{"id": "ws_1"}]\n')
+    assert "--limit" in ran.err
+    assert server.requests[0]["variables"] == {"first": 1, "after": None}
+
+
+CREATE = ("workspaces", "create")
+
+
+@pytest.mark.parametrize(("status", "answer"), [(503, coded("UNAVAILABLE")), (504, "<html>too late</html>")])
+def test_a_change_whose_outcome_is_unknown_names_the_key_to_repeat_it_with(
+    entitled: Command, server: FakeGraphQL, status: int, answer: object
+) -> None:
+    server.status, server.answer = status, answer
+
+    ran = entitled(*CREATE)
+
+    sent = server.requests[0]["variables"]["input"]["idempotencyKey"]
+    assert (ran.code, ran.out, ran.err.count("\n")) == (69, "", 1)
+    assert f"--idempotency-key {sent}" in ran.err
+
+
+def test_a_change_that_was_never_sent_names_no_key(
+    entitled: Command, server: FakeGraphQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and not listening
+        monkeypatch.setenv("ENTITLED_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/graphql")
+
+        ran = entitled(*CREATE)
+
+    assert (ran.code, server.requests) == (69, [])
+    assert "--idempotency-key" not in ran.err
+
+
+def test_every_change_has_a_key_of_its_own_or_the_one_given(entitled: Command, server: FakeGraphQL) -> None:
+    server.answer = coded("FORBIDDEN")
+
+    entitled(*CREATE)
+    entitled(*CREATE)
+    entitled(*CREATE, "--idempotency-key", "import-7")
+
+    first, second, third = (request["variables"]["input"]["idempotencyKey"] for request in server.requests)
+    assert len({first, second, third, ""}) == 4
+    assert third == "import-7"
+
+
+@pytest.mark.parametrize(
+    ("message", "path", "printed"),
+    [
+        ("amount must be above 0", ["input", "amount"], "amount must be above 0"),
+        ("must be above 0", ["input", "lines", "0", "amount"], "lines.0.amount: must be above 0"),
+        ("two things\nare wrong", None, "two things are wrong"),
+    ],
+)
+def test_a_refusal_names_its_field_once(
+    entitled: Command, server: FakeGraphQL, message: str, path: list[str] | None, printed: str
+) -> None:
+    refused = {"__typename": "ValidationError", "code": "VALIDATION_FAILED", "message": message, "path": path}
+    server.answer = {"data": {"createWorkspace": refused}}
+
+    assert entitled(*CREATE).err == f"entitled: {printed}\n"

@@ -58,10 +58,30 @@ def test_a_key_is_revoked(entitled: Command, server: FakeGraphQL) -> None:
     ended = {**KEY, "revokedAt": "2026-11-22T00:00:00.000Z"}
     server.answer = {"data": {"revokeApiKey": {"__typename": "RevokeApiKeyPayload", "apiKey": ended}}}
 
-    ran = entitled("keys", "revoke", "key_2")
+    ran = entitled("keys", "revoke", "key_2", "--yes")
 
     assert (ran.code, ran.out) == (0, "key_2 ended at 2026-11-22T00:00:00.000Z\n")
+    assert json.loads(entitled("keys", "revoke", "key_2", "--yes", "--json").out) == ended
     assert server.requests[0]["variables"]["input"]["apiKeyId"] == "key_2"
+
+
+def test_a_key_is_not_revoked_unasked(entitled: Command, server: FakeGraphQL) -> None:
+    ran = entitled("keys", "revoke", "key_2")
+
+    assert (ran.code, ran.out, server.requests) == (2, "", [])
+    assert "--yes" in ran.err
+
+
+@pytest.mark.usefixtures("service")
+def test_a_credential_that_was_shown_before_is_not_there_any_more(entitled: Command) -> None:
+    command = ("keys", "create", "checkout", "--scope", "OPERATOR", "--idempotency-key", "checkout")
+    first = entitled(*command)
+
+    again = entitled(*command)
+
+    assert (first.code, first.out.startswith("ent_key_")) == (0, True)
+    assert (again.code, again.out) == (1, "")
+    assert "not kept" in again.err
 
 
 @pytest.fixture

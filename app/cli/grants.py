@@ -1,0 +1,75 @@
+"""`entitled grants`: what a workspace is given on top of its plans."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from app.cli import options, output
+from app.cli.client import Client
+
+app = typer.Typer(
+    help="Grants: what a workspace is given on top of its plans. Needs the scope BILLING_WRITE.", no_args_is_help=True
+)
+
+_PAYLOAD: Final = """... on GrantPayload { replayed grant {
+  id featureKey source sourceId limitBehavior amount value effectiveAt expiresAt revokedAt reason
+} }"""
+
+
+class Source(StrEnum):
+    """Why it is given."""
+
+    MANUAL = "MANUAL"
+    PROMOTIONAL = "PROMOTIONAL"
+
+
+@app.command("add")
+def add(
+    workspace: options.Workspace,
+    feature: options.Feature,
+    *,
+    amount: Annotated[str | None, typer.Option(help="Of a METERED feature: how much.")] = None,
+    unlimited: Annotated[bool, typer.Option("--unlimited", help="Of a METERED feature: without any limit.")] = False,
+    value: options.Value = None,
+    source: Annotated[Source, typer.Option(case_sensitive=False, help="Where it comes from.")] = Source.MANUAL,
+    effective_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="In force from then on, in RFC 3339. Default: now.")
+    ] = None,
+    expires_at: options.ExpiresAt = None,
+    reason: options.Reason = None,
+    idempotency_key: options.IdempotencyKey = None,
+    as_json: options.Json = False,
+) -> None:
+    """Give a workspace something on top of its plans and print the grant's id, which `revoke` takes."""
+    grant = Client.from_environment().change(
+        "grantEntitlement",
+        _PAYLOAD,
+        idempotency_key,
+        workspaceId=workspace,
+        featureKey=feature,
+        amount=amount,
+        unlimited=unlimited,
+        value=options.config_value(value),
+        source=source,
+        effectiveAt=effective_at,
+        expiresAt=expires_at,
+        reason=reason,
+    )["grant"]
+    output.answer(grant, grant["id"], as_json=as_json)
+
+
+@app.command("revoke")
+def revoke(
+    grant: Annotated[str, typer.Argument(metavar="GRANT", help="The grant's id, grant_….")],
+    reason: Annotated[str | None, typer.Option(help="Why, for people; replaces the grant's reason.")] = None,
+    yes: options.Yes = False,
+    idempotency_key: options.IdempotencyKey = None,
+    as_json: options.Json = False,
+) -> None:
+    """Take a grant back now."""
+    output.confirm(f"Take the grant {grant} back?", yes=yes)
+    revoked = Client.from_environment().change("revokeGrant", _PAYLOAD, idempotency_key, grantId=grant, reason=reason)[
+        "grant"
+    ]
+    output.answer(revoked, f"{grant} revoked at {revoked['revokedAt']}", as_json=as_json)

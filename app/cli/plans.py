@@ -1,0 +1,67 @@
+"""`entitled plans`: what can be bought."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from app.cli import options, output
+from app.cli.client import Client
+from app.cli.failure import CommandError, ExitCode
+
+app = typer.Typer(help="Plans: what can be bought, and what it gives.", no_args_is_help=True)
+
+_PLAN: Final = """
+  id key version name status publishedAt trialDays grace { days access } pausedAccess
+  prices { lookupKey stripePriceId } features { featureKey limit limitBehavior resetPeriod value }
+"""
+_LIST: Final = f"query {{ plans {{ {_PLAN} }} }}"
+_SHOW: Final = f"query($key: String!, $version: Int) {{ plan(key: $key, version: $version) {{ {_PLAN} }} }}"
+_COLUMNS: Final[dict[str, output.Column]] = {
+    "PLAN": "key",
+    "VERSION": "version",
+    "NAME": "name",
+    "STATUS": "status",
+    "FEATURES": lambda plan: len(plan["features"]),
+    "PRICES": lambda plan: [price["lookupKey"] or price["stripePriceId"] for price in plan["prices"]],
+    "PUBLISHED": "publishedAt",
+}
+_FEATURE_COLUMNS: Final[dict[str, output.Column]] = {
+    "FEATURE": "featureKey",
+    "LIMIT": lambda entry: "unlimited" if entry["limitBehavior"] == "UNLIMITED" else entry["limit"],
+    "BEYOND IT": lambda entry: None if entry["limit"] is None else entry["limitBehavior"],
+    "RESETS": lambda entry: None if entry["limit"] is None else entry["resetPeriod"],
+    "VALUE": "value",
+}
+_PRICE_COLUMNS: Final[dict[str, output.Column]] = {"LOOKUP KEY": "lookupKey", "STRIPE PRICE": "stripePriceId"}
+
+_Plan = Annotated[str, typer.Argument(metavar="PLAN", help="The plan's key.")]
+
+
+@app.command("list")
+def list_plans(as_json: options.Json = False) -> None:
+    """List the latest version of every plan."""
+    output.records(Client.from_environment().query(_LIST)["plans"], _COLUMNS, as_json=as_json)
+
+
+@app.command("show")
+def show(
+    plan: _Plan,
+    version: Annotated[int | None, typer.Option(min=1, help="Which version. Default: the latest.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show a plan, its prices and what it gives."""
+    found = Client.from_environment().query(_SHOW, {"key": plan, "version": version})["plan"]
+    if not found:
+        which = "" if version is None else f" version {version} of"
+        raise CommandError(f"there is no{which or ' plan'} {plan!r}; `entitled plans list` names them", ExitCode.NO)
+    if as_json:
+        output.result_json(found)
+    else:
+        _print(found)
+
+
+def _print(plan: dict[str, Any]) -> None:
+    features, prices = plan.pop("features"), plan.pop("prices")
+    output.fields(plan)
+    output.section("PRICES", prices, _PRICE_COLUMNS)
+    output.section("FEATURES", features, _FEATURE_COLUMNS)
