@@ -15,5 +15,7 @@ ENV PATH=/opt/entitled/bin:$PATH PYTHONDONTWRITEBYTECODE=1 HOST=0.0.0.0 PORT=808
 # A number, so that a cluster can see that it is not root.
 USER 10001:10001
 EXPOSE 8080
+# Alive, not ready: a process that is still loading, or has lost its MongoDB and answers from RAM, is not to be ended.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=3); c.request('GET', '/livez'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["entitled"]
 CMD ["serve"]
