@@ -2,8 +2,10 @@
 
 BillingError
 +-- ValidationError           the input breaks a rule; `fields` says which and how
++-- CatalogueFaultsError      the catalogue's file breaks rules; `faults` says where and which
 +-- NotFoundError             no such resource, or none that this caller may see
 +-- ConflictError             the record changed meanwhile, or its state forbids the command
++-- LimitExceededError        a line of a request of usage may not be used (in `consumption`)
 +-- IdempotencyConflictError  the key was used with another input
 +-- UnauthenticatedError      no credential, or one that is unknown, expired or revoked
 +-- ForbiddenError            the credential lacks the scope
@@ -50,6 +52,31 @@ class ValidationError(BillingError):
     def of(cls, path: str, code: str, message: str) -> "ValidationError":
         """Build the error for a single fault; `path` is dotted."""
         return cls((FieldError(tuple(path.split(".")), code, message),))
+
+
+class CatalogueFault(msgspec.Struct, frozen=True):
+    """One fault of a catalogue's file: line and column count from 1, `path` leads to the key or value at fault."""
+
+    line: int
+    column: int
+    path: tuple[str, ...]
+    code: str
+    message: str
+
+
+class CatalogueFaultsError(BillingError):
+    """The catalogue's file breaks rules.
+
+    Attributes: `faults`, every one found in the whole file, in the order of the text.
+    """
+
+    code = "CATALOG_FAULTS"
+
+    def __init__(self, faults: Iterable[CatalogueFault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
+        first, others = self.faults[0], len(self.faults) - 1
+        more = f" (and {others} more)" if others else ""
+        super().__init__(f"line {first.line}, column {first.column}: {first.message}{more}")
 
 
 class NotFoundError(BillingError):
