@@ -3,14 +3,11 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import typer
 
 from app.cli.failure import CommandError, ExitCode
-
-_UNBOUNDED: Final = 100_000
-"""Wider than any row; a table takes no more than it needs."""
 
 Column = str | Callable[[dict[str, Any]], object]
 """The name of a record's field, or what makes a cell of the record."""
@@ -52,7 +49,15 @@ def answer(record: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 def table(titles: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows; a terminal folds them to its width, the first column last, and a pipe gets them whole."""
+    """Print rows; a terminal folds them to its width, the first column last, and a pipe gets each whole in a line."""
+    names, cells = list(titles), [[_cell(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        _fold(names, cells)
+    else:
+        _align([names, *cells])
+
+
+def _fold(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -60,8 +65,14 @@ def table(titles: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
     for position, title in enumerate(titles):
         grid.add_column(title, overflow="fold", no_wrap=position == 0)
     for row in rows:
-        grid.add_row(*map(_cell, row))
-    Console(width=None if sys.stdout.isatty() else _UNBOUNDED, highlight=False, markup=False).print(grid)
+        grid.add_row(*row)
+    Console(highlight=False, markup=False).print(grid)
+
+
+def _align(rows: Iterable[Sequence[str]]) -> None:
+    lines = [[cell.replace("\n", r"\n") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    typer.echo("\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines))
 
 
 def section(title: str, found: Sequence[dict[str, Any]], columns: Mapping[str, Column]) -> None:

@@ -1,8 +1,13 @@
 """What is printed is whole in a pipe, readable on a terminal, and never in command of it."""
 
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
+from support.service import ROOT
 
 from app.cli import output
 from app.cli.failure import CommandError
@@ -14,9 +19,25 @@ COLUMNS: dict[str, output.Column] = {name.upper(): name for name in ROW}
 def test_a_pipe_gets_a_row_whole(capsys: pytest.CaptureFixture[str]) -> None:
     output.records([ROW], COLUMNS, as_json=False)
 
-    titles, row = capsys.readouterr().out.splitlines()
+    output.table(("NOTE", "N"), [["two\nlines", 1]])
+
+    titles, row, _, second = capsys.readouterr().out.splitlines()
     assert titles.split() == list(COLUMNS)
     assert row.split() == [ROW["id"], "yes", *["word"] * 200, "a,", "b", "-", "0"]
+    assert second == r"two\nlines  1"
+
+
+def test_a_terminal_gets_every_character_and_the_first_column_unbroken() -> None:
+    code = "import sys; from app.cli import output; output.table(['ID', 'NOTE'], [sys.argv[1:]] * 2)"
+    person, terminal = pty.openpty()
+    with os.fdopen(person, "rb", buffering=0) as screen, os.fdopen(terminal) as stdout:
+        command = [sys.executable, "-c", code, "x" * 30, "y" * 70]
+        subprocess.run(command, env={**os.environ, "COLUMNS": "50"}, stdout=stdout, cwd=ROOT, timeout=30, check=True)
+        shown = screen.read(10_000).decode()
+
+    assert shown.count("x" * 30) == 2
+    assert shown.count("y") == 2 * 70
+    assert "…" not in shown
 
 
 def test_fields_of_fields_get_lines_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
