@@ -14,6 +14,9 @@ CALLS = feature("api_calls")
 SEATS = feature("seats", meter_type=MeterType.FLUCTUATING)
 SSO = feature("sso", FeatureType.BOOLEAN)
 DAYS = feature("log_days", FeatureType.CONFIG, value_type=ValueType.INTEGER)
+CREDITS = feature("credits", FeatureType.CREDIT)
+REPORTS = feature("reports", FeatureType.CREDIT, credit_key="credits", cost=Decimal(5))
+GONE = feature("gone", archived_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,31 @@ DAYS = feature("log_days", FeatureType.CONFIG, value_type=ValueType.INTEGER)
         pytest.param(CALLS, {"amount": Decimal(0)}, {"input.amount"}, id="nothing"),
         pytest.param(CALLS, {"amount": Decimal(-1)}, {"input.amount"}, id="less than nothing"),
         pytest.param(CALLS, {"amount": Decimal(1), "value": 1}, {"input.value"}, id="metered with a value"),
+        pytest.param(CREDITS, {"amount": Decimal(10), "source": GrantSource.TOP_UP}, set(), id="top-up"),
+        pytest.param(REPORTS, {"amount": Decimal(10)}, {"input.featureKey"}, id="what draws on credits"),
+        pytest.param(GONE, {"amount": Decimal(10)}, {"input.featureKey"}, id="archived"),
+        pytest.param(CALLS, {"amount": Decimal(1), "priority": 0}, set(), id="first"),
+        pytest.param(CALLS, {"amount": Decimal(1), "priority": -1}, {"input.priority"}, id="before the first"),
+        pytest.param(CALLS, {"amount": Decimal(1), "priority": 1001}, {"input.priority"}, id="after the last"),
+        pytest.param(CALLS, {"amount": Decimal(1), "reset_period": ResetPeriod.DAY}, set(), id="daily"),
+        pytest.param(
+            CALLS,
+            {"amount": Decimal(1), "reset_period": ResetPeriod.BILLING_CYCLE},
+            {"input.resetPeriod"},
+            id="billing cycle",
+        ),
+        pytest.param(
+            CALLS, {"unlimited": True, "reset_period": ResetPeriod.DAY}, {"input.resetPeriod"}, id="unlimited daily"
+        ),
+        pytest.param(
+            SEATS, {"amount": Decimal(1), "reset_period": ResetPeriod.DAY}, {"input.resetPeriod"}, id="daily seats"
+        ),
+        pytest.param(
+            SSO,
+            {"unlimited": True, "priority": 1, "reset_period": ResetPeriod.DAY},
+            {"input.unlimited", "input.priority", "input.resetPeriod"},
+            id="boolean with all of an amount",
+        ),
         pytest.param(SSO, {}, set(), id="boolean"),
         pytest.param(SSO, {"amount": Decimal(1)}, {"input.amount"}, id="boolean with an amount"),
         pytest.param(DAYS, {"value": 30}, set(), id="value"),
@@ -55,6 +83,10 @@ def test_grants_fit_their_feature(of: Feature, fields: dict[str, Any], faults: s
         pytest.param(CALLS, {}, {"input.limit"}, id="no limit"),
         pytest.param(CALLS, {"revoked": True}, set(), id="revocation"),
         pytest.param(CALLS, {"revoked": True, "limit": Decimal(1)}, {"input.limit"}, id="revocation with a limit"),
+        pytest.param(CREDITS, {"limit": Decimal(1), "reset_period": ResetPeriod.MONTH}, set(), id="credits"),
+        pytest.param(REPORTS, {"limit": Decimal(1)}, {"input.featureKey"}, id="what draws on credits"),
+        pytest.param(REPORTS, {"revoked": True}, set(), id="revocation of what draws on credits"),
+        pytest.param(GONE, {"limit": Decimal(1)}, {"input.featureKey"}, id="archived"),
         pytest.param(DAYS, {"revoked": True, "value": 1}, {"input.value"}, id="revocation with a value"),
         pytest.param(
             SEATS,

@@ -11,6 +11,7 @@ from app.domain.plan import (
     MeterType,
     Plan,
     PlanFeature,
+    PlanKind,
     PlanPrice,
     ResetPeriod,
     default_merge,
@@ -73,6 +74,10 @@ def plan(key: str = "pro", *features: PlanFeature, plan_version: int = 1, **fiel
             **fields,
         }
     )
+
+
+def add_on(key: str = "seats_pack", *features: PlanFeature, plan_version: int = 1, **fields: Any) -> Plan:
+    return plan(key, *features, plan_version=plan_version, **{"kind": PlanKind.ADD_ON, "trial_days": 0, **fields})
 
 
 def item(plan_key: str = "pro", **fields: Any) -> SubscriptionItem:
