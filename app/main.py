@@ -26,9 +26,11 @@ from app.http.routes import build_app
 from app.http.server import serve_until_told, url_of
 from app.http.stripe_webhook import webhook_route
 from app.runtime import Runtime
+from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.settings import Settings
 from app.store.inbox import MongoInbox
+from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
@@ -107,8 +109,19 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
     inbox = MongoInbox(mongo, clock)
     sync = _Sync(cache, inbox)
     lookup = Lookup(store, cache, clock)
+    ledger, ids = MongoLedger(mongo), Uuid7Ids()
     rt = Runtime(
-        clock=clock, ids=Uuid7Ids(), store=store, cache=cache, inbox=inbox, lookup=lookup, sync=sync, metrics=metrics
+        clock=clock,
+        ids=ids,
+        store=store,
+        ledger=ledger,
+        usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
+        cache=cache,
+        inbox=inbox,
+        lookup=lookup,
+        sync=sync,
+        metrics=metrics,
+        backdate_ms=settings.usage_backdate_hours * 3_600_000,
     )
     processor = _processor(settings)
     sync.stripe = StripeWorker(

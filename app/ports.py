@@ -1,12 +1,14 @@
 """All we need from outside, as Protocols on one page. Fakes stand here in tests."""
 
-from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
+from app.domain.consumption import Refused, Taken
+from app.domain.plan import Catalogue
 from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.sync_status import ReconcileResult, StripeBacklog, SyncStatus
@@ -84,17 +86,6 @@ class RecordStore(Protocol):
         """Return what the operation with this idempotency key answered."""
         ...
 
-    async def write_usage(self, balance: Balance, events: Sequence[UsageEvent]) -> None:
-        """Write the balance (version raised by one; 1 is an insert) and append its events, all or nothing.
-
-        Raises `ConflictError` where another write came first; `ResultExistsError` where an event's id is taken.
-        """
-        ...
-
-    async def usage_event(self, id: str) -> UsageEvent | None:
-        """Return the usage event with this id."""
-        ...
-
     async def workspaces_page(self, *, after: str | None, first: int) -> Page[Workspace]:
         """Return workspaces by ascending id, archived ones too."""
         ...
@@ -116,6 +107,56 @@ class RecordStore(Protocol):
 
 class ResultExistsError(Exception):
     """Another request with the same idempotency key came first; its result is stored."""
+
+
+class UsageLedger(Protocol):
+    """What was used, entry by entry, and the balances that they come to. Every call has a deadline."""
+
+    async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
+        """Write balances (versions raised by one; 1 is an insert) and append entries, all or nothing.
+
+        Raises `ConflictError` where another write of a balance came first; `ResultExistsError` where an entry is there.
+        """
+        ...
+
+    async def events(self, ids: Collection[str]) -> dict[str, UsageEvent]:
+        """Return the entries with these ids. Absent ids are left out."""
+        ...
+
+    async def corrections(self, event_id: str) -> list[UsageEvent]:
+        """Return the entries that correct this one, the earliest first."""
+        ...
+
+
+class UsageRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of one workspace's usage, to be decided on whatever its balance is when its turn comes.
+
+    `event` is the ledger entry without its lines. `decide` may be called several times and must not wait; `prepare` is
+    awaited before each time, while nobody else in this process writes the workspace's balance.
+    """
+
+    event: UsageEvent
+    decide: Callable[[WorkspaceState, Catalogue, int], Taken | Refused]
+    prepare: Callable[[], Awaitable[None]] | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The ledger entry as written; `replayed` where an earlier request with the same key wrote it."""
+
+    event: UsageEvent
+    replayed: bool
+
+
+class UsageWriter(Protocol):
+    """The one road of usage into store and RAM."""
+
+    async def write(self, request: UsageRequest) -> Accepted | Refused:
+        """Decide, write and apply to RAM, once per entry id; requests that come together share a write.
+
+        Raises what `decide` raises, `IdempotencyConflictError`, `UnavailableError`, and `ConflictError` where the
+        workspace is too busy.
+        """
+        ...
 
 
 class Inbox(Protocol):

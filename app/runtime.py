@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.cache.cache import BillingCache
-from app.ports import Clock, Ids, Inbox, RecordStore, Sync, WorkspaceLookup
+from app.ports import Clock, Ids, Inbox, RecordStore, Sync, UsageLedger, UsageWriter, WorkspaceLookup
 from app.telemetry import Metrics
 
 
@@ -14,8 +14,12 @@ class Runtime:
     clock: Clock
     ids: Ids
     store: RecordStore
+    ledger: UsageLedger
+    usage: UsageWriter
     cache: BillingCache
     inbox: Inbox
     lookup: WorkspaceLookup
     sync: Sync
     metrics: Metrics
+    backdate_ms: int
+    """How long ago usage that is reported may have happened."""

@@ -147,6 +147,10 @@ class Settings(BaseSettings):
         365, ge=1, le=36_500, description="How long audit entries are kept, in days. Default 365."
     )
 
+    usage_backdate_hours: int = Field(
+        72, ge=0, le=8760, description="How long ago usage that is recorded may have happened, in hours. Default 72."
+    )
+
     @property
     def stripe_webhook_secrets(self) -> tuple[str, ...]:
         """The signing secrets, in the order given."""

@@ -1,5 +1,6 @@
 """Which plans cover a workspace at an instant: by subscription, by its own trial, or by default."""
 
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from app.domain.change import Instant
 from app.domain.denial import AccessDeniedReason
 from app.domain.period import Period, period_at
-from app.domain.plan import AccessLevel, Catalogue, GracePolicy, Plan, ResetPeriod
+from app.domain.plan import AccessLevel, Catalogue, GracePolicy, Plan, PlanKind, ResetPeriod
 from app.domain.subscription import TERMINAL, Subscription, SubscriptionItem, SubscriptionStatus
 from app.domain.workspace import Workspace
 
@@ -36,6 +37,13 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     next_turn_at: Instant | None = None
     ended: bool = False
     """Over for good: nothing will be counted against it again."""
+    quantity: int = 1
+    """Of an add-on: how many were bought; its amounts are multiplied by it."""
+
+    @property
+    def is_add_on(self) -> bool:
+        """Whether this adds to plans instead of being one."""
+        return self.plan is not None and self.plan.kind is PlanKind.ADD_ON
 
     def period(self, reset_period: ResetPeriod, at: int) -> Period:
         """Return the window of this holding that holds `at`.
@@ -68,14 +76,14 @@ def holdings(
 ) -> tuple[Holding, ...]:
     """Return all that the workspace has or had, the earliest started first.
 
-    The default plan joins where nothing else gives full access.
+    The default plan joins where no plan gives full access; add-ons alone are none.
     """
     found = [holding for sub in subscriptions for holding in _of_subscription(sub, catalogue, at)]
     if trial := _of_trial(workspace, catalogue, at):
         found.append(trial)
     found.sort(key=lambda holding: (holding.started_at, holding.source_id))
     default = catalogue.default_plan()
-    if default is not None and all(holding.level is not AccessLevel.FULL for holding in found):
+    if default is not None and all(h.level is not AccessLevel.FULL or h.is_add_on for h in found):
         found.append(of_default_plan(workspace, default))
     return tuple(found)
 
@@ -113,13 +121,16 @@ def _of_trial(workspace: Workspace, catalogue: Catalogue, at: int) -> Holding | 
 def _of_subscription(sub: Subscription, catalogue: Catalogue, at: int) -> list[Holding]:
     """Return one holding per plan that the subscription's prices buy, and one for each price that no plan names."""
     by_plan: dict[str, tuple[Plan | None, SubscriptionItem]] = {}
+    quantities: Counter[str] = Counter()
     for item in sorted(sub.items, key=lambda item: item.id):
         plan = catalogue.plan_for_price(item.price_id, item.lookup_key, item.price_since_at)
-        by_plan.setdefault(plan.id if plan else item.price_id, (plan, item))
-    return [_holding(sub, item, plan, at) for plan, item in by_plan.values()]
+        key = plan.id if plan else item.price_id
+        by_plan.setdefault(key, (plan, item))
+        quantities[key] += item.quantity
+    return [_holding(sub, item, plan, at, quantity=quantities[key]) for key, (plan, item) in by_plan.items()]
 
 
-def _holding(sub: Subscription, item: SubscriptionItem, plan: Plan | None, at: int) -> Holding:
+def _holding(sub: Subscription, item: SubscriptionItem, plan: Plan | None, at: int, *, quantity: int) -> Holding:
     standing = _standing(sub, plan, at)
     if plan is None and standing.level is not AccessLevel.NONE:
         standing = _Standing(
@@ -140,6 +151,7 @@ def _holding(sub: Subscription, item: SubscriptionItem, plan: Plan | None, at: i
         grace_ends_at=standing.grace_ends_at,
         next_turn_at=standing.next_turn_at,
         ended=sub.status in TERMINAL,
+        quantity=quantity,
     )
 
 

@@ -8,9 +8,8 @@ import msgspec
 from app.domain.config_value import allows, merge_values
 from app.domain.coverage import holdings, of_default_plan
 from app.domain.denial import AccessDeniedReason
-from app.domain.findings import Findings, gather, is_in_force, own_anchor, rows_of
+from app.domain.findings import Findings, gather, own_anchor, rows_of
 from app.domain.grant import GrantSource
-from app.domain.metering import Group, UsageAnswer, decide_usage, limits_of
 from app.domain.plan import (
     AccessLevel,
     Catalogue,
@@ -18,13 +17,14 @@ from app.domain.plan import (
     Feature,
     FeatureType,
     LimitBehavior,
-    MeterType,
     ResetPeriod,
 )
-from app.domain.usage import Balance, UsageWindow
+from app.domain.supply import Supply, giving, supply_of
+from app.domain.usage import UsageWindow, charge_of
 from app.domain.workspace_state import WorkspaceState
 
 _Reason = AccessDeniedReason
+_ZERO: Final = Decimal(0)
 
 _MOST_SPECIFIC: Final = (
     _Reason.REVOKED,
@@ -43,6 +43,7 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `id` is the grant's or override's own id, or `source_id:feature_key` where a plan contributes;
     `source_id` is the subscription's, the plan's (free plan, trial) or the workspace's id.
+    `remaining` and `priority` are of what is used up beside the plans; `resets_at` is when it is full again.
     """
 
     id: str
@@ -54,6 +55,25 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reset_period: ResetPeriod | None = None
     effective_at: int | None = None
     expires_at: int | None = None
+    remaining: Decimal | None = None
+    priority: int | None = None
+    resets_at: int | None = None
+
+
+class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Usage in the window that binds most, with all that stands beside it. In credits for CREDIT features.
+
+    `limit` and `remaining` are None where unlimited. `reserved` is held back and neither used nor remaining.
+    """
+
+    used: Decimal
+    reserved: Decimal
+    limit: Decimal | None
+    remaining: Decimal | None
+    overage: Decimal
+    period_start_at: int | None
+    resets_at: int | None
+    thresholds: tuple[int, ...] = ()
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -96,41 +116,75 @@ def evaluate(
 ) -> Entitlement:
     """Decide whether the workspace may use the feature at `at`, for that amount and those values.
 
-    METERED features are asked for 1 unless told otherwise; 0 asks whether the feature is there at all.
-    In a read-only state BOOLEAN and CONFIG features answer with `read_only`; METERED ones allow no further usage.
+    METERED and CREDIT features are asked for 1 unless told otherwise; 0 asks whether the feature is there at all.
+    In a read-only state BOOLEAN and CONFIG features answer with `read_only`; the others allow no further usage.
     """
+    answer, _ = assess(
+        feature_key, state, catalogue, at, requested_usage=requested_usage, requested_values=requested_values
+    )
+    return answer
+
+
+def assess(
+    feature_key: str,
+    state: WorkspaceState | None,
+    catalogue: Catalogue,
+    at: int,
+    *,
+    requested_usage: Decimal | None = None,
+    requested_values: tuple[str, ...] | None = None,
+) -> tuple[Entitlement, Supply | None]:
+    """Evaluate, and return also what the answer was drawn from; None where nothing is counted."""
     if state is None:
-        return denied(feature_key, _Reason.WORKSPACE_NOT_FOUND)
+        return denied(feature_key, _Reason.WORKSPACE_NOT_FOUND), None
     feature = catalogue.features.get(feature_key)
     if state.workspace.archived_at is not None:
-        return denied(feature_key, _Reason.WORKSPACE_ARCHIVED, feature, state.version)
+        return denied(feature_key, _Reason.WORKSPACE_ARCHIVED, feature, state.version), None
     if feature is None:
-        return denied(feature_key, _Reason.FEATURE_NOT_FOUND, version=state.version)
-    mismatch = (requested_usage is not None and feature.type is not FeatureType.METERED) or (
+        return denied(feature_key, _Reason.FEATURE_NOT_FOUND, version=state.version), None
+    mismatch = (requested_usage is not None and not feature.is_counted) or (
         requested_values is not None and feature.type is not FeatureType.CONFIG
     )
     if mismatch:
-        return denied(feature_key, _Reason.FEATURE_TYPE_MISMATCH, feature, state.version)
-    found = gather(feature, state, catalogue, at)
+        return denied(feature_key, _Reason.FEATURE_TYPE_MISMATCH, feature, state.version), None
+    found = findings_of(feature, state, catalogue, at)
     answer = _frame(feature, state, found)
-    if feature.type is FeatureType.METERED:
-        return _metered(answer, found, state.balance, at, Decimal(1) if requested_usage is None else requested_usage)
-    return _valued(answer, feature, found, requested_values or ())
+    if not feature.is_counted:
+        return _valued(answer, feature, found, requested_values or ()), None
+    supply = supply_of(catalogue.balance_feature(feature), found, state.balance, at)
+    charge = charge_of(feature, Decimal(1) if requested_usage is None else requested_usage)
+    return _counted(answer, feature, found, supply, charge), supply
 
 
-def usage_windows(feature_key: str, state: WorkspaceState, catalogue: Catalogue, at: int) -> tuple[UsageWindow, ...]:
-    """Return every window in which usage at `at` counts, so that whichever plan decides later finds it counted."""
+def findings_of(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> Findings:
+    """Gather all that speaks about the feature; of one that draws on credits, all that speaks about the credit type.
+
+    A revocation of the feature itself holds, whatever credits there are.
+    """
+    found = gather(feature, state, catalogue, at)
+    if feature.credit_key is None or _Reason.REVOKED in found.reasons:
+        return found
+    of_credits = gather(catalogue.balance_feature(feature), state, catalogue, at)
+    turns = tuple(sorted({*found.turns, *of_credits.turns}))
+    return Findings(of_credits.parts, of_credits.grants, of_credits.reasons, turns, of_credits.lapsed)
+
+
+def usage_windows(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> tuple[UsageWindow, ...]:
+    """Return every window in which usage at `at` counts, so that whichever plan decides later finds it counted.
+
+    `feature` is the one whose balance is used: a credit type for what draws on it. A level has one window, for ever.
+    """
+    windows = {UsageWindow(ResetPeriod.NEVER, 0, None)}
+    if feature.is_level:
+        return tuple(windows)
     held = [*holdings(state.workspace, state.subscriptions, catalogue, at), own_anchor(state.workspace)]
     if default := catalogue.default_plan():
         held.append(of_default_plan(state.workspace, default))
-    overridden = {o.reset_period for o in state.overrides if o.feature_key == feature_key and not o.revoked}
-    windows = {UsageWindow(ResetPeriod.NEVER, 0, None)}
-    for holding in (holding for holding in held if not holding.ended):
-        resets = {row.reset_period for row in rows_of(holding, feature_key)} | overridden
+    overridden = {o.reset_period for o in state.overrides if o.feature_key == feature.key and not o.revoked}
+    for holding in (h for h in held if not h.ended and not h.is_add_on):
+        resets = {row.reset_period for row in rows_of(holding, feature.key)} | overridden
         periods = ((reset, holding.period(reset, at)) for reset in resets)
         windows.update(UsageWindow(reset, period.start_at, period.end_at) for reset, period in periods)
-    grants = (grant for grant in state.grants if grant.feature_key == feature_key and is_in_force(grant, at))
-    windows.update(UsageWindow(ResetPeriod.NEVER, grant.effective_at, None) for grant in grants)
     return tuple(sorted(windows, key=lambda window: (window.reset_period, window.start_at)))
 
 
@@ -151,29 +205,31 @@ def _frame(feature: Feature, state: WorkspaceState, found: Findings) -> Entitlem
         grace_ends_at=max(graces, default=None) if in_grace or reason is _Reason.SUBSCRIPTION_PAST_DUE else None,
         is_trial=is_trial,
         trial_ends_at=max(trials, default=None) if is_trial or reason is _Reason.TRIAL_EXPIRED else None,
-        grants=_contributions(feature, found),
+        grants=(*_of_parts(found, is_counted=feature.is_counted), *_of_grants(found)),
         valid_until_at=min(found.turns, default=None),
         version=state.version,
     )
 
 
-def _contributions(feature: Feature, found: Findings) -> tuple[Contribution, ...]:
-    metered = feature.type is FeatureType.METERED
-    plans = (
+def _of_parts(found: Findings, *, is_counted: bool) -> tuple[Contribution, ...]:
+    return tuple(
         Contribution(
             id=part.id,
             source=part.source,
             source_id=part.source_id,
             limit_behavior=row.limit_behavior,
-            amount=row.limit if metered else None,
+            amount=row.limit if is_counted else None,
             value=row.value,
-            reset_period=row.reset_period if metered else None,
+            reset_period=row.reset_period if is_counted else None,
             expires_at=part.expires_at,
         )
         for part in found.parts
         for row in part.rows
     )
-    grants = (
+
+
+def _of_grants(found: Findings) -> tuple[Contribution, ...]:
+    return tuple(
         Contribution(
             id=grant.id,
             source=grant.source,
@@ -186,7 +242,25 @@ def _contributions(feature: Feature, found: Findings) -> tuple[Contribution, ...
         )
         for grant in found.grants
     )
-    return (*plans, *grants)
+
+
+def _of_buckets(supply: Supply) -> tuple[Contribution, ...]:
+    return tuple(
+        Contribution(
+            id=bucket.id,
+            source=bucket.source,
+            source_id=bucket.source_id,
+            limit_behavior=LimitBehavior.UNLIMITED if bucket.amount is None else LimitBehavior.HARD,
+            amount=bucket.amount,
+            reset_period=bucket.reset_period,
+            effective_at=bucket.effective_at,
+            expires_at=bucket.expires_at,
+            remaining=None if bucket.amount is None else bucket.left,
+            priority=bucket.priority,
+            resets_at=None if bucket.reset_period is ResetPeriod.NEVER else bucket.ends_at,
+        )
+        for bucket in supply.buckets
+    )
 
 
 def _valued(answer: Entitlement, feature: Feature, found: Findings, requested: tuple[str, ...]) -> Entitlement:
@@ -207,26 +281,58 @@ def _valued(answer: Entitlement, feature: Feature, found: Findings, requested: t
     return msgspec.structs.replace(answer, has_access=True, access_denied_reason=None, value=value, read_only=read_only)
 
 
-def _metered(answer: Entitlement, found: Findings, balance: Balance | None, at: int, requested: Decimal) -> Entitlement:
-    """Decide a METERED feature."""
-    full = [part for part in found.parts if part.holding.level is AccessLevel.FULL]
-    parts = full or ([] if found.grants else found.parts)
-    if not parts and not found.grants:
+def _counted(answer: Entitlement, feature: Feature, found: Findings, supply: Supply, charge: Decimal) -> Entitlement:
+    """Decide a METERED or CREDIT feature."""
+    if feature.is_level:
+        grants = answer.grants
+    else:
+        plans = tuple(part for part in _of_parts(found, is_counted=True) if part.source is not GrantSource.ADD_ON)
+        grants = (*plans, *_of_buckets(supply))
+    answer = msgspec.structs.replace(answer, grants=grants)
+    if not supply.alternatives and not supply.buckets:
         return answer
-    meters = balance.meters.get(answer.feature_key, ()) if balance else ()
-    groups = [Group(part.id, part.rows, part.holding) for part in parts]
-    is_level = answer.feature is not None and answer.feature.meter_type is MeterType.FLUCTUATING
-    allowance = decide_usage(limits_of(groups, found.grants, meters, at, is_level=is_level), requested)
-    ends = [end for end in (*allowance.turns, answer.valid_until_at) if end is not None]
-    read_only = not full and not found.grants
-    stopped = read_only and requested > 0
-    reason = parts[0].holding.reason if stopped else (None if allowance.passes else _Reason.USAGE_LIMIT_EXCEEDED)
+    parts = giving(found)
+    read_only = not found.grants and all(part.holding.level is not AccessLevel.FULL for part in parts)
+    ends = [*supply.turns, *([answer.valid_until_at] if answer.valid_until_at is not None else [])]
+    reason = _refusal(feature, supply, charge)
+    if read_only and charge > 0:
+        reason = parts[0].holding.reason
+    windows = supply.windows
+    usage = usage_of(supply)
+    behavior = min(windows, key=lambda window: window.left).behavior if windows else LimitBehavior.HARD
     return msgspec.structs.replace(
         answer,
         has_access=reason is None,
         access_denied_reason=reason,
         read_only=read_only,
-        limit_behavior=allowance.behavior,
-        usage=allowance.usage,
+        limit_behavior=LimitBehavior.UNLIMITED if usage.limit is None else behavior,
+        usage=usage,
         valid_until_at=min(ends, default=None),
+    )
+
+
+def _refusal(feature: Feature, supply: Supply, charge: Decimal) -> AccessDeniedReason | None:
+    if supply.passes(charge):
+        return None
+    return _Reason.INSUFFICIENT_CREDITS if feature.type is FeatureType.CREDIT else _Reason.USAGE_LIMIT_EXCEEDED
+
+
+def usage_of(supply: Supply) -> UsageAnswer:
+    """Add up what was used and what is left, in the window that binds and in every pot."""
+    window = min(supply.windows, key=lambda window: window.left, default=None)
+    sources = [*supply.buckets, *([window] if window else [])]
+    used = sum((source.used for source in sources), _ZERO)
+    reserved = sum((source.reserved for source in sources), _ZERO)
+    amounts = [source.amount for source in sources]
+    limit = None if None in amounts else sum((amount for amount in amounts if amount is not None), _ZERO)
+    beyond = (max(_ZERO, source.used - source.amount) for source in sources if source.amount is not None)
+    return UsageAnswer(
+        used=used,
+        reserved=reserved,
+        limit=limit,
+        remaining=None if limit is None else sum((source.left for source in sources), _ZERO),
+        overage=_ZERO if limit is None else sum(beyond, _ZERO),
+        period_start_at=(window.period.start_at or None) if window else None,
+        resets_at=window.period.end_at if window else None,
+        thresholds=window.thresholds if window else (),
     )

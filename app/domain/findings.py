@@ -52,11 +52,14 @@ def gather(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: in
         return Findings((), (), (_Reason.REVOKED,), turns, ())
     active = tuple(grant for grant in grants if is_in_force(grant, at))
     by_subscription = {o.subscription_id: o for o in reversed(overrides) if o.subscription_id is not None}
-    if of_workspace is not None:
-        anchor = next((h for h in held if h.level is AccessLevel.FULL), None) or own_anchor(state.workspace)
-        whole = msgspec.structs.replace(anchor, level=AccessLevel.FULL, reason=None, is_trial=False, in_grace=False)
-        return Findings((_of_override(of_workspace, whole, state.workspace.id),), active, (), turns, ())
     parts, reasons = _parts(feature.key, held, by_subscription)
+    if of_workspace is not None:
+        plans = (h for h in held if h.level is AccessLevel.FULL and not h.is_add_on)
+        anchor = next(plans, None) or own_anchor(state.workspace)
+        whole = msgspec.structs.replace(anchor, level=AccessLevel.FULL, reason=None, is_trial=False, in_grace=False)
+        add_ons = (part for part in parts if part.source is GrantSource.ADD_ON)
+        parts = (_of_override(of_workspace, whole, state.workspace.id), *add_ons)
+        return Findings(parts, active, (), turns, ())
     lapsed = tuple(h for h in held if h.level is AccessLevel.NONE)
     return Findings(parts, active, reasons, turns, lapsed)
 
@@ -64,33 +67,44 @@ def gather(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: in
 def _parts(
     feature_key: str, held: Iterable[Holding], overrides: dict[str, Override]
 ) -> tuple[tuple[Part, ...], tuple[AccessDeniedReason, ...]]:
+    """Return what each holding gives, or why not. An override speaks once, in place of its subscription's plans."""
     parts: list[Part] = []
     reasons: list[AccessDeniedReason] = []
+    spoken: set[str] = set()
     for holding in held:
         override = overrides.get(holding.subscription_id or "")
         rows = rows_of(holding, feature_key)
+        if override is not None and not override.revoked and holding.is_add_on:
+            override = None
         if holding.level is AccessLevel.NONE:
             reasons.append(_lapse(holding, named=bool(rows) or override is not None))
         elif override is not None and override.revoked:
             reasons.append(_Reason.REVOKED)
         elif override is not None:
-            parts.append(_of_override(override, holding, holding.source_id))
+            if override.id not in spoken:
+                parts.append(_of_override(override, holding, holding.source_id))
+            spoken.add(override.id)
         elif rows:
-            source = GrantSource.TRIAL if holding.subscription_id is None and holding.is_trial else GrantSource.PLAN
-            ends_at = holding.trial_ends_at if source is GrantSource.TRIAL else None
-            parts.append(
-                Part(
-                    holding=holding,
-                    source=source,
-                    id=f"{holding.source_id}:{feature_key}",
-                    source_id=holding.source_id,
-                    rows=rows,
-                    expires_at=ends_at,
-                )
-            )
+            parts.append(_of_plan(holding, feature_key, rows))
         else:
             reasons.append(_Reason.FEATURE_NOT_IN_PLAN)
     return tuple(parts), tuple(reasons)
+
+
+def _of_plan(holding: Holding, feature_key: str, rows: tuple[PlanFeature, ...]) -> Part:
+    if holding.is_add_on and holding.plan is not None:
+        part_id, source = f"{holding.source_id}:{holding.plan.key}:{feature_key}", GrantSource.ADD_ON
+    else:
+        is_trial = holding.subscription_id is None and holding.is_trial
+        part_id, source = f"{holding.source_id}:{feature_key}", GrantSource.TRIAL if is_trial else GrantSource.PLAN
+    return Part(
+        holding=holding,
+        source=source,
+        id=part_id,
+        source_id=holding.source_id,
+        rows=rows,
+        expires_at=holding.trial_ends_at if source is GrantSource.TRIAL else None,
+    )
 
 
 def _lapse(holding: Holding, *, named: bool) -> AccessDeniedReason:
@@ -120,7 +134,15 @@ def _of_override(override: Override, holding: Holding, source_id: str) -> Part:
 
 
 def rows_of(holding: Holding, feature_key: str) -> tuple[PlanFeature, ...]:
-    return tuple(row for row in holding.plan.features if row.feature_key == feature_key) if holding.plan else ()
+    """Return what the holding's plan says of the feature; an add-on's amounts are multiplied by its quantity."""
+    if holding.plan is None:
+        return ()
+    rows = tuple(row for row in holding.plan.features if row.feature_key == feature_key)
+    return tuple(_times(row, holding.quantity) for row in rows) if holding.is_add_on else rows
+
+
+def _times(row: PlanFeature, quantity: int) -> PlanFeature:
+    return row if row.limit is None else msgspec.structs.replace(row, limit=row.limit * quantity)
 
 
 def own_anchor(workspace: Workspace) -> Holding:

@@ -2,28 +2,36 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from app.domain.change import Instant, Kind, Record
 from app.domain.plan import ConfigValue, LimitBehavior, ResetPeriod
 
 
 class GrantSource(StrEnum):
-    """Where a contribution comes from. Grants that people give are PROMOTIONAL or MANUAL."""
+    """Where a contribution comes from. Grants that people give are PROMOTIONAL, TOP_UP (paid for) or MANUAL."""
 
     PLAN = "PLAN"
+    ADD_ON = "ADD_ON"
     TRIAL = "TRIAL"
     OVERRIDE = "OVERRIDE"
     PROMOTIONAL = "PROMOTIONAL"
+    TOP_UP = "TOP_UP"
+    ROLLOVER = "ROLLOVER"
     MANUAL = "MANUAL"
+
+
+PRIORITY: Final = 100
+"""The rank of a plan's own allowance, and of a grant that names none; lower is used up first."""
 
 
 class Grant(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Something given on top of the plan: it only ever adds.
 
-    BOOLEAN features need neither `amount` nor `value`; CONFIG ones need `value`; METERED ones `amount` or `unlimited`.
-    An amount joins every limit that the workspace's plans set for the feature; where no plan has the feature it is a
-    limit of its own, counted from `effective_at`. In force in `[effective_at, expires_at)` and until `revoked_at`.
+    BOOLEAN features need neither `amount` nor `value`; CONFIG ones need `value`; METERED and CREDIT ones `amount` or
+    `unlimited`. An amount is used up once, in the order of `priority` (lower first); with a `reset_period` it is full
+    again every period, counted from `effective_at`. Of a FLUCTUATING feature it raises the limit while it lasts.
+    In force in `[effective_at, expires_at)` and until `revoked_at`.
     """
 
     KIND: ClassVar[Kind] = Kind.GRANT
@@ -37,6 +45,8 @@ class Grant(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     amount: Decimal | None = None
     unlimited: bool = False
     value: ConfigValue | None = None
+    priority: int = PRIORITY
+    reset_period: ResetPeriod = ResetPeriod.NEVER
     reason: str = ""
 
 

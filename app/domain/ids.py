@@ -10,6 +10,7 @@ OVERRIDE: Final = "ovr"
 API_KEY: Final = "key"
 AUDIT_ENTRY: Final = "audit"
 USAGE_EVENT: Final = "use"
+RESERVATION: Final = "rsv"
 
 STRIPE_SUBSCRIPTION: Final = "sub"
 
@@ -18,3 +19,13 @@ def prefix_of(id: str) -> str:
     """Return what stands before the first underscore; empty where there is none."""
     head, separator, _ = id.partition("_")
     return head if separator else ""
+
+
+def of_reservation(event_id: str) -> str:
+    """Return the id of the reservation that this entry of the ledger makes."""
+    return f"{RESERVATION}{event_id.removeprefix(USAGE_EVENT)}"
+
+
+def of_reserving(reservation_id: str) -> str:
+    """Return the id of the entry that makes this reservation."""
+    return f"{USAGE_EVENT}{reservation_id.removeprefix(RESERVATION)}"

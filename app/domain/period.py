@@ -13,6 +13,7 @@ _FIXED_MS: Final = {
     ResetPeriod.DAY: 86_400_000,
     ResetPeriod.WEEK: 7 * 86_400_000,
 }
+_MEAN_MONTH_MS: Final = 2_629_746_000
 _MONTHS: Final = {ResetPeriod.MONTH: 1, ResetPeriod.QUARTER: 3, ResetPeriod.YEAR: 12, ResetPeriod.BILLING_CYCLE: 1}
 
 
@@ -41,6 +42,12 @@ def period_at(reset_period: ResetPeriod, anchor_at: int, at: int) -> Period:
     elif add_months(anchor_at, (steps + 1) * months) <= at:
         steps += 1
     return Period(add_months(anchor_at, steps * months), add_months(anchor_at, (steps + 1) * months))
+
+
+def periods_between(reset_period: ResetPeriod, start_at: int, end_at: int) -> int:
+    """Return how many windows lie between two of their boundaries; a billing cycle counts as a month."""
+    length_ms = _FIXED_MS.get(reset_period) or _MONTHS.get(reset_period, 0) * _MEAN_MONTH_MS
+    return max(0, round((end_at - start_at) / length_ms)) if length_ms else 0
 
 
 def add_months(at: int, months: int) -> int:

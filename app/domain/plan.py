@@ -11,11 +11,12 @@ from app.domain.change import Instant, Kind, Record
 
 
 class FeatureType(StrEnum):
-    """BOOLEAN on or off; CONFIG a typed value; METERED usage against a limit."""
+    """BOOLEAN on or off; CONFIG a typed value; METERED usage against a limit; CREDIT a balance or what draws on it."""
 
     BOOLEAN = "BOOLEAN"
     CONFIG = "CONFIG"
     METERED = "METERED"
+    CREDIT = "CREDIT"
 
 
 class MeterType(StrEnum):
@@ -74,6 +75,13 @@ class AccessLevel(StrEnum):
     NONE = "NONE"
 
 
+class PlanKind(StrEnum):
+    """A PLAN is what a workspace subscribes to; an ADD_ON is bought beside one, in a quantity that multiplies it."""
+
+    PLAN = "PLAN"
+    ADD_ON = "ADD_ON"
+
+
 class PlanStatus(StrEnum):
     """ACTIVE plans are offered; ARCHIVED ones serve those who have them."""
 
@@ -85,7 +93,11 @@ ConfigValue = int | str | tuple[str, ...]
 
 
 class Feature(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """A thing that plans give. `key` is unique and never changes; `type` neither."""
+    """A thing that plans give. `key` is unique and never changes; `type` neither.
+
+    A CREDIT feature is a credit type, a balance that plans and grants fill; one with a `credit_key` draws on the
+    credit type of that key instead, `cost` credits per unit.
+    """
 
     KIND: ClassVar[Kind] = Kind.FEATURE
 
@@ -97,13 +109,33 @@ class Feature(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     value_type: ValueType | None = None
     enum_values: tuple[str, ...] = ()
     merge: MergeRule = MergeRule.ANY
+    credit_key: str | None = None
+    cost: Decimal | None = None
+    archived_at: Instant | None = None
+
+    @property
+    def balance_key(self) -> str:
+        """The key under which its usage is kept: its own, or that of the credit type it draws on."""
+        return self.credit_key or self.key
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is used in amounts: METERED and CREDIT."""
+        return self.type in (FeatureType.METERED, FeatureType.CREDIT)
+
+    @property
+    def is_level(self) -> bool:
+        """Whether its usage is a level that rises and falls, such as seats."""
+        return self.meter_type is MeterType.FLUCTUATING
 
 
 class PlanFeature(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """What a plan says of a feature: a `value` (CONFIG), a `limit` per `reset_period` (METERED), or just that it is on.
+    """What a plan says of a feature: a `value` (CONFIG), a `limit` per `reset_period` (METERED, CREDIT), or nothing.
 
     A METERED feature may stand several times with different reset periods: every one must pass.
-    `limit` is None exactly when `limit_behavior` is UNLIMITED, and for features that are not METERED.
+    `limit` is None exactly when `limit_behavior` is UNLIMITED, and for features that are neither METERED nor CREDIT.
+    Of what is left at the end of a period up to `rollover_max` is carried into the next one.
+    `thresholds` are percentages of the limit that are told of once per period.
     """
 
     feature_key: str
@@ -111,6 +143,8 @@ class PlanFeature(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="c
     limit_behavior: LimitBehavior = LimitBehavior.HARD
     reset_period: ResetPeriod = ResetPeriod.NEVER
     value: ConfigValue | None = None
+    rollover_max: Decimal | None = None
+    thresholds: tuple[int, ...] = ()
 
 
 class PlanPrice(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
@@ -128,7 +162,11 @@ class GracePolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="c
 
 
 class Plan(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """One published, immutable version (`plan_version`, from 1) of the plan `key`. `version` is the record's own."""
+    """One published, immutable version (`plan_version`, from 1) of the plan or add-on `key`.
+
+    `version` is the record's own. `is_default` makes it the free plan, unless the setting names another.
+    `max_quantity` is of add-ons only: how many a workspace may buy; None is any number.
+    """
 
     KIND: ClassVar[Kind] = Kind.PLAN
 
@@ -142,6 +180,9 @@ class Plan(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     trial_days: int = 14
     grace: GracePolicy = GracePolicy()
     paused_access: AccessLevel = AccessLevel.NONE
+    kind: PlanKind = PlanKind.PLAN
+    max_quantity: int | None = None
+    is_default: bool = False
 
 
 class Catalogue:
@@ -163,6 +204,10 @@ class Catalogue:
             for name in {name for p in plan.prices for name in (p.lookup_key, p.stripe_price_id) if name}:
                 self._by_price.setdefault(name, []).append(plan)
 
+    def balance_feature(self, feature: Feature) -> Feature:
+        """Return the feature whose balance this one uses: itself, or the credit type it draws on."""
+        return self.features.get(feature.balance_key, feature)
+
     def plan_by_id(self, id: str) -> Plan | None:
         """Return the plan version with this id."""
         return self._by_id.get(id)
@@ -174,13 +219,20 @@ class Catalogue:
             return versions[-1] if versions else None
         return next((plan for plan in versions if plan.plan_version == plan_version), None)
 
-    def plans(self) -> list[Plan]:
-        """Return the latest version of every plan, by key."""
-        return [versions[-1] for versions in self._by_key.values()]
+    def plans(self, kind: PlanKind | None = None) -> list[Plan]:
+        """Return the latest version of every plan and add-on, or of those of a kind, by key."""
+        latest = (versions[-1] for versions in self._by_key.values())
+        return [plan for plan in latest if kind in (None, plan.kind)]
+
+    def versions(self, key: str) -> tuple[Plan, ...]:
+        """Return every version of the plan or add-on, the earliest first."""
+        return tuple(self._by_key.get(key, ()))
 
     def default_plan(self) -> Plan | None:
-        """Return the free plan, if one is set and exists."""
-        return self.plan(self.default_plan_key) if self.default_plan_key else None
+        """Return the free plan: the one the setting names, or else the one whose latest version says that it is."""
+        if self.default_plan_key:
+            return self.plan(self.default_plan_key)
+        return next((plan for plan in self.plans() if plan.is_default and plan.status is PlanStatus.ACTIVE), None)
 
     def plan_for_price(self, price_id: str, lookup_key: str | None, since: int) -> Plan | None:
         """Return the plan version that a subscription holding this price since then has.
@@ -203,7 +255,7 @@ def _publication(plan: Plan) -> tuple[int, int, str]:
 def default_merge(type: FeatureType, value_type: ValueType | None) -> MergeRule:
     """Return the rule a feature has unless it names another."""
     match type, value_type:
-        case FeatureType.METERED, _:
+        case ((FeatureType.METERED | FeatureType.CREDIT), _):
             return MergeRule.SUM
         case FeatureType.CONFIG, ValueType.ENUM:
             return MergeRule.UNION

@@ -1,49 +1,134 @@
-"""Usage: what a workspace has used per feature and window, and what recording more makes of it."""
+"""Usage: what a workspace has used and holds reserved, and the ledger of how it came to that."""
 
-from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from collections.abc import Iterator
+from decimal import ROUND_CEILING, Decimal, localcontext
+from enum import StrEnum
 from typing import ClassVar, Final
 
 import msgspec
 
 from app.domain.change import Instant, Kind, Record
-from app.domain.errors import FieldError, ValidationError
-from app.domain.faults import INPUT, QUANTITY_BOUND, fault, quantity_faults
-from app.domain.plan import Feature, MeterType, ResetPeriod
+from app.domain.errors import FieldError
+from app.domain.faults import PLACES_MAX, QUANTITY_BOUND, Path, fault, quantity_faults
+from app.domain.plan import Feature, ResetPeriod
 
 _ZERO: Final = Decimal(0)
-_TOTAL_BOUND: Final = Decimal(10) ** 18
-"""With 9 decimal places still exact in 28 digits."""
+_ONE: Final = Decimal(1)
+_PLACE: Final = Decimal(1).scaleb(-PLACES_MAX)
+_EXACT_DIGITS: Final = 60
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """The amount used in one window `[start_at, end_at)`; `end_at` None means it never ends."""
+    """The amount used in one window `[start_at, end_at)`; `end_at` None means it never ends.
+
+    `limit` and `rollover_max` are what held when it was last counted in: they decide what the next window inherits,
+    whatever becomes of the plan. `carried` is what this window inherited when it was opened.
+    """
 
     reset_period: ResetPeriod
     start_at: Instant
     end_at: Instant | None
     used: Decimal
+    limit: Decimal | None = None
+    rollover_max: Decimal | None = None
+    carried: Decimal = _ZERO
+
+
+class Pot(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """The amount used of one grant, add-on or rollover, since `start_at`; forgotten at `end_at`."""
+
+    id: str
+    start_at: Instant
+    end_at: Instant | None
+    used: Decimal
+
+
+class WindowRef(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+    """Names a window of a feature."""
+
+    reset_period: ResetPeriod
+    start_at: Instant
+
+
+class Draw(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """Where an amount was taken from: a pot, or else the plans' windows, in each of which all of it counts."""
+
+    amount: Decimal
+    windows: tuple[WindowRef, ...] = ()
+    pot: str | None = None
+    pot_start_at: Instant | None = None
+
+
+class UsageLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """What was used of one feature, and the `draws` that paid for it, which add up to `charge`.
+
+    `charge` is `amount` in units of the balance: credits where the feature has a cost, else the same.
+    """
+
+    feature_key: str
+    balance_key: str
+    amount: Decimal
+    charge: Decimal
+    draws: tuple[Draw, ...] = ()
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """Amounts held back until `expires_at`; from then on they are as if never reserved."""
+
+    id: str
+    lines: tuple[UsageLine, ...]
+    principal: str
+    created_at: Instant
+    expires_at: Instant
 
 
 class Balance(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """The usage of one workspace; `id` is the workspace's id."""
+    """The usage of one workspace; `id` is the workspace's id. `meters` and `pots` are by balance key."""
 
     KIND: ClassVar[Kind] = Kind.BALANCE
 
     meters: dict[str, tuple[Meter, ...]] = {}
-    """By feature key."""
+    pots: dict[str, tuple[Pot, ...]] = {}
+    reservations: tuple[Reservation, ...] = ()
+
+
+class UsageKind(StrEnum):
+    """What an entry of the ledger tells of.
+
+    RECORD, CONSUME, SET, SETTLE and CORRECT change what is used, by their lines' amounts; RESERVE and RELEASE only
+    what is held back.
+    """
+
+    RECORD = "RECORD"
+    CONSUME = "CONSUME"
+    SET = "SET"
+    CORRECT = "CORRECT"
+    RESERVE = "RESERVE"
+    SETTLE = "SETTLE"
+    RELEASE = "RELEASE"
 
 
 class UsageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """One report of usage, kept as it came. `id` is derived from principal, workspace and idempotency key."""
+    """One accepted request, kept as it came: the ledger from which balances can be counted again.
+
+    `id` is derived from principal, workspace and idempotency key. `occurred_at` is when it happened, `recorded_at` when
+    we were told. `reservation_id` is of RESERVE, SETTLE and RELEASE, `expires_at` of RESERVE; `corrects` names the
+    event whose amount a CORRECT changes, by the difference in its line.
+    """
 
     id: str
     workspace_id: str
-    feature_key: str
-    amount: Decimal
+    kind: UsageKind
+    lines: tuple[UsageLine, ...]
+    occurred_at: Instant
     recorded_at: Instant
     principal: str
     input_digest: str
+    properties: dict[str, str] = {}
+    reservation_id: str | None = None
+    expires_at: Instant | None = None
+    corrects: str | None = None
+    reason: str = ""
 
 
 class UsageWindow(msgspec.Struct, frozen=True, gc=False):
@@ -54,55 +139,19 @@ class UsageWindow(msgspec.Struct, frozen=True, gc=False):
     end_at: int | None
 
 
-def amount_faults(feature: Feature, amount: Decimal) -> Iterator[FieldError]:
-    """Check an amount to be recorded: INCREMENTAL meters only rise, FLUCTUATING ones rise and fall."""
-    path = (*INPUT, "amount")
-    if feature.meter_type is None:
-        yield fault((*INPUT, "featureKey"), "NOT_ALLOWED", f"names {feature.key!r}, which is not METERED")
+def charge_of(feature: Feature, amount: Decimal) -> Decimal:
+    """Return what the amount takes from the feature's balance: exact, rounded up at the ninth decimal place."""
+    cost = _ONE if feature.cost is None else feature.cost
+    with localcontext(prec=_EXACT_DIGITS):
+        return amount if cost == 1 else (amount * cost).quantize(_PLACE, ROUND_CEILING).normalize()
+
+
+def amount_faults(path: Path, feature: Feature, amount: Decimal, *, signed: bool = False) -> Iterator[FieldError]:
+    """Check an amount of a METERED or CREDIT feature: above 0; `signed` lets a FLUCTUATING level fall."""
+    if not feature.is_counted:
+        yield fault((*path, "featureKey"), "NOT_ALLOWED", f"names {feature.key!r}, which is neither METERED nor CREDIT")
         return
-    is_level = feature.meter_type is MeterType.FLUCTUATING
-    yield from quantity_faults(path, amount, lowest=-QUANTITY_BOUND if is_level else _ZERO)
+    lowest = -QUANTITY_BOUND if signed and feature.is_level else _ZERO
+    yield from quantity_faults((*path, "amount"), amount, lowest=lowest)
     if amount == 0:
-        yield fault(path, "OUT_OF_RANGE", "must not be 0")
-
-
-def record(balance: Balance | None, *, feature: Feature, windows: Iterable[UsageWindow], event: UsageEvent) -> Balance:
-    """Return the balance with the event counted in every window; raising its version is the caller's.
-
-    A new window of an INCREMENTAL meter opens at zero, one of a FLUCTUATING meter at the level there is.
-    Meters whose window has ended are dropped. Raises `ValidationError` for a level that would fall below zero.
-    """
-    base = balance or Balance(id=event.workspace_id)
-    running = {key: left for key, meters in base.meters.items() if (left := _running(meters, event.recorded_at))}
-    counted = tuple(_count(running.get(feature.key, ()), feature, windows, event.amount))
-    return msgspec.structs.replace(base, meters=running | {feature.key: counted})
-
-
-def _running(meters: Iterable[Meter], at: int) -> tuple[Meter, ...]:
-    return tuple(meter for meter in meters if meter.end_at is None or at < meter.end_at)
-
-
-def _count(held: Iterable[Meter], feature: Feature, windows: Iterable[UsageWindow], amount: Decimal) -> Iterator[Meter]:
-    """Yield the feature's meters: those counted in, and those whose window nobody counts in now, as they were."""
-    meters = {(meter.reset_period, meter.start_at): meter for meter in held}
-    is_level = feature.meter_type is MeterType.FLUCTUATING
-    opening = max((meter.used for meter in meters.values()), default=_ZERO) if is_level else _ZERO
-    for window in windows:
-        place = window.reset_period, window.start_at
-        before = meters[place].used if place in meters else opening
-        meters[place] = Meter(
-            reset_period=window.reset_period,
-            start_at=window.start_at,
-            end_at=window.end_at,
-            used=_sum(before, amount),
-        )
-    yield from meters.values()
-
-
-def _sum(used: Decimal, amount: Decimal) -> Decimal:
-    total = used + amount
-    if total < 0:
-        raise ValidationError.of("input.amount", "OUT_OF_RANGE", f"amount would take the level of {used} below 0")
-    if total >= _TOTAL_BOUND:
-        raise ValidationError.of("input.amount", "OUT_OF_RANGE", f"amount would take the total to {total}")
-    return total
+        yield fault((*path, "amount"), "OUT_OF_RANGE", "must not be 0")

@@ -1,34 +1,60 @@
-"""Usage: record what a workspace has used; event and balance in one transaction."""
+"""Usage: consume, reserve, settle, release, record, set and correct; ledger entry and balance in one transaction."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
-from typing import Final
-from weakref import WeakValueDictionary
+from typing import Any, Final, cast
 
 import msgspec
 
-from app.domain import ids
+from app.domain import consumption, ids
 from app.domain.api_key import Principal
-from app.domain.change import Kind, Source
-from app.domain.entitlement import Entitlement, evaluate, usage_windows
-from app.domain.errors import ConflictError, IdempotencyConflictError, UnavailableError
-from app.domain.faults import INPUT, idempotency_key_faults, quantity_faults, refuse
-from app.domain.plan import Feature
-from app.domain.usage import Balance, UsageEvent, amount_faults, record
-from app.ports import ResultExistsError
+from app.domain.consumption import LimitExceededError, Refused, Taken, Wanted
+from app.domain.entitlement import Entitlement, evaluate
+from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
+from app.domain.faults import INPUT, fault, idempotency_key_faults, is_storable, quantity_faults, refuse
+from app.domain.grant_rules import reason_faults
+from app.domain.plan import Catalogue
+from app.domain.usage import Reservation, UsageEvent, UsageKind, UsageLine, amount_faults
+from app.domain.usage_rules import line_faults, occurrence_faults, property_faults, ttl_faults
+from app.domain.workspace_state import WorkspaceState
+from app.ports import UsageRequest
 from app.runtime import Runtime
 from app.services.loading import load_feature, load_state, refuse_archived
 
-_ATTEMPTS: Final = 100
-_BACKOFF_S: Final = 0.002
-_BACKOFF_MAX_S: Final = 0.05
-_TURN_S: Final = 5
+Decide = Callable[[WorkspaceState, Catalogue, int], Taken | Refused]
 
-_turns: Final = WeakValueDictionary[str, asyncio.Lock]()
-"""By workspace id: requests of one process take turns, because two that collide both pay for a transaction."""
+_MEASURED: Final = frozenset({UsageKind.RECORD, UsageKind.CONSUME, UsageKind.SETTLE})
+
+
+class ConsumeInput(msgspec.Struct, frozen=True, kw_only=True):
+    """All lines or none."""
+
+    idempotency_key: str
+    workspace_id: str
+    lines: tuple[Wanted, ...]
+
+
+class ReserveInput(msgspec.Struct, frozen=True, kw_only=True):
+    """All lines or none, for `ttl_s` seconds."""
+
+    idempotency_key: str
+    workspace_id: str
+    lines: tuple[Wanted, ...]
+    ttl_s: int
+
+
+class SettleInput(msgspec.Struct, frozen=True, kw_only=True):
+    """`actual` is what was really used; None is all of it, a feature left out was not used."""
+
+    idempotency_key: str
+    reservation_id: str
+    actual: tuple[Wanted, ...] | None = None
+
+
+class ReleaseInput(msgspec.Struct, frozen=True, kw_only=True):
+    idempotency_key: str
+    reservation_id: str
 
 
 class RecordUsageInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,104 +64,243 @@ class RecordUsageInput(msgspec.Struct, frozen=True, kw_only=True):
     workspace_id: str
     feature_key: str
     amount: Decimal
+    occurred_at: int | None = None
+    properties: dict[str, str] = {}
 
 
-class Recorded(msgspec.Struct, frozen=True):
-    """The event as stored, and the entitlement as it is now: a check for one more unit."""
+class SetUsageInput(msgspec.Struct, frozen=True, kw_only=True):
+    """`level` is what a FLUCTUATING feature stands at now."""
+
+    idempotency_key: str
+    workspace_id: str
+    feature_key: str
+    level: Decimal
+
+
+class CorrectUsageInput(msgspec.Struct, frozen=True, kw_only=True):
+    """`amount` is what the event's line for the feature should have said."""
+
+    idempotency_key: str
+    workspace_id: str
+    event_id: str
+    feature_key: str
+    amount: Decimal
+    reason: str
+
+
+class Used(msgspec.Struct, frozen=True):
+    """The entry as stored, and an entitlement per line as it is now: a check for one more unit."""
 
     event: UsageEvent
-    entitlement: Entitlement
+    entitlements: tuple[Entitlement, ...]
     replayed: bool
 
 
-async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInput) -> Recorded:
+Request = (
+    ConsumeInput | ReserveInput | SettleInput | ReleaseInput | RecordUsageInput | SetUsageInput | CorrectUsageInput
+)
+
+
+async def consume(rt: Runtime, principal: Principal, input: ConsumeInput) -> Used:
+    """Use all lines or none. Raises `LimitExceededError` with the line and the reason where one may not be used."""
+    refuse(idempotency_key_faults(input.idempotency_key), line_faults(input.lines))
+    state = await load_state(rt, input.workspace_id)
+    event = _event(rt, principal, state.workspace.id, UsageKind.CONSUME, input)
+    return await _write(rt, event, lambda state, catalogue, at: consumption.consume(state, catalogue, input.lines, at))
+
+
+async def reserve(rt: Runtime, principal: Principal, input: ReserveInput) -> Used:
+    """Hold all lines back or none; see `consume`. What is not settled in time returns by itself."""
+    refuse(idempotency_key_faults(input.idempotency_key), line_faults(input.lines), ttl_faults(input.ttl_s))
+    state = await load_state(rt, input.workspace_id)
+    event = _event(rt, principal, state.workspace.id, UsageKind.RESERVE, input)
+    blank = Reservation(
+        id=ids.of_reservation(event.id),
+        lines=(),
+        principal=principal.id,
+        created_at=event.recorded_at,
+        expires_at=event.recorded_at + input.ttl_s * 1000,
+    )
+    event = msgspec.structs.replace(event, reservation_id=blank.id, expires_at=blank.expires_at)
+    return await _write(
+        rt, event, lambda state, catalogue, at: consumption.reserve(state, catalogue, input.lines, at, blank=blank)
+    )
+
+
+async def settle(rt: Runtime, principal: Principal, input: SettleInput) -> Used:
+    """Use what was really used, and give the rest back to the grants it came from.
+
+    Raises `ConflictError` where the reservation was settled or released, or has expired.
+    """
+    actual = input.actual
+    faults = line_faults(actual, name="actual", may_be_zero=True) if actual is not None else ()
+    refuse(idempotency_key_faults(input.idempotency_key), faults)
+    reserved = await _reserved(rt, input.reservation_id)
+    event = _event(rt, principal, reserved.workspace_id, UsageKind.SETTLE, input)
+    event = msgspec.structs.replace(event, reservation_id=input.reservation_id)
+    try:
+        return await _write(
+            rt,
+            event,
+            lambda state, catalogue, at: consumption.settle(state, catalogue, input.reservation_id, actual, at),
+        )
+    except NotFoundError as error:
+        raise _closed(rt, reserved) from error
+
+
+async def release(rt: Runtime, principal: Principal, input: ReleaseInput) -> Used:
+    """Give all of a reservation back; see `settle`."""
+    refuse(idempotency_key_faults(input.idempotency_key))
+    reserved = await _reserved(rt, input.reservation_id)
+    event = _event(rt, principal, reserved.workspace_id, UsageKind.RELEASE, input)
+    event = msgspec.structs.replace(event, reservation_id=input.reservation_id)
+    try:
+        return await _write(rt, event, lambda state, _, at: consumption.release(state, input.reservation_id, at))
+    except NotFoundError as error:
+        raise _closed(rt, reserved) from error
+
+
+async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInput) -> Used:
     """Record what has already happened, also beyond a HARD limit; once per principal, workspace and idempotency key."""
+    now = rt.clock.now_at()
     refuse(
-        idempotency_key_faults(input.idempotency_key), quantity_faults((*INPUT, "amount"), input.amount, lowest=None)
+        idempotency_key_faults(input.idempotency_key),
+        quantity_faults((*INPUT, "amount"), input.amount, lowest=None),
+        property_faults(input.properties),
+        occurrence_faults(input.occurred_at, now, backdate_ms=rt.backdate_ms),
     )
     state = await load_state(rt, input.workspace_id)
-    event = _event(principal, input, state.workspace.id, rt.clock.now_at())
-    known = await rt.store.usage_event(event.id)
-    if known is None:
-        feature = await load_feature(rt, input.feature_key)
+    feature = await load_feature(rt, input.feature_key)
+    refuse(amount_faults(INPUT, feature, input.amount, signed=True))
+    line = Wanted(input.feature_key, input.amount)
+    occurred_at = now if input.occurred_at is None else min(input.occurred_at, now)
+    event = _event(rt, principal, state.workspace.id, UsageKind.RECORD, input)
+    event = msgspec.structs.replace(event, occurred_at=occurred_at, properties=input.properties)
+
+    def decide(state: WorkspaceState, catalogue: Catalogue, at: int) -> Taken:
         refuse_archived(state.workspace)
-        refuse(amount_faults(feature, input.amount))
-        async with _turn(event.workspace_id):
-            known = await _write(rt, feature, event)
-    if known is not None:
-        if known.input_digest != event.input_digest:
-            raise IdempotencyConflictError(known.recorded_at)
-        # Another replica may have counted it: RAM must be as new before the retry is answered.
-        if balance := await _stored_balance(rt, event.workspace_id):
-            rt.cache.apply(balance, source=Source.LOOKUP)
-    now = rt.cache.state(state.workspace.id)
-    entitlement = evaluate(input.feature_key, now, rt.cache.catalogue(), rt.clock.now_at())
-    return Recorded(known or event, entitlement, replayed=known is not None)
+        return consumption.record(state, catalogue, line, occurred_at=occurred_at, at=at)
+
+    return await _write(rt, event, decide)
 
 
-@asynccontextmanager
-async def _turn(workspace_id: str) -> AsyncGenerator[None]:
-    """Wait for this workspace's turn, and not for ever: behind a database that hangs, the queue would add up."""
-    turn = _turns.setdefault(workspace_id, asyncio.Lock())
-    try:
-        async with asyncio.timeout(_TURN_S):
-            await turn.acquire()
-    except TimeoutError:
-        raise UnavailableError from None
-    try:
-        yield
-    finally:
-        turn.release()
+async def set_usage(rt: Runtime, principal: Principal, input: SetUsageInput) -> Used:
+    """Say what level a FLUCTUATING feature stands at, also beyond a HARD limit."""
+    refuse(idempotency_key_faults(input.idempotency_key), quantity_faults((*INPUT, "level"), input.level))
+    state = await load_state(rt, input.workspace_id)
+    feature = await load_feature(rt, input.feature_key)
+    if not feature.is_level:
+        problem = f"names {feature.key!r}, which is not FLUCTUATING; use recordUsage"
+        refuse([fault((*INPUT, "featureKey"), "NOT_ALLOWED", problem)])
+    line = Wanted(input.feature_key, input.level)
+
+    def decide(state: WorkspaceState, catalogue: Catalogue, at: int) -> Taken:
+        refuse_archived(state.workspace)
+        return consumption.set_level(state, catalogue, line, at)
+
+    return await _write(rt, _event(rt, principal, state.workspace.id, UsageKind.SET, input), decide)
 
 
-async def _write(rt: Runtime, feature: Feature, event: UsageEvent) -> UsageEvent | None:
-    """Write the event and the balance that counts it; return the event that was there before, if one was.
+async def correct_usage(rt: Runtime, principal: Principal, input: CorrectUsageInput) -> Used:
+    """Make the amount of an earlier entry what it should have been; the entry stays, the difference is a new one."""
+    refuse(
+        idempotency_key_faults(input.idempotency_key),
+        quantity_faults((*INPUT, "amount"), input.amount),
+        _needed(input.reason),
+        reason_faults(input.reason),
+    )
+    state = await load_state(rt, input.workspace_id)
+    original = (await rt.ledger.events((input.event_id,))).get(input.event_id)
+    if original is None or original.workspace_id != state.workspace.id:
+        raise NotFoundError("usage event", input.event_id)
+    lines = [_line_of(original, input.feature_key)]
+    event = _event(rt, principal, original.workspace_id, UsageKind.CORRECT, input)
+    event = msgspec.structs.replace(event, occurred_at=original.occurred_at, corrects=original.id, reason=input.reason)
 
-    Compare and set: where another process was quicker, count again on what the store then holds.
-    """
-    state = await load_state(rt, event.workspace_id)
-    windows = usage_windows(feature.key, state, rt.cache.catalogue(), event.recorded_at)
-    balance = state.balance
-    for attempt in range(_ATTEMPTS):
-        counted = record(balance, feature=feature, windows=windows, event=event)
-        after = _raised(rt, counted, event.recorded_at)
-        try:
-            await rt.store.write_usage(after, (event,))
-        except ResultExistsError:
-            return await rt.store.usage_event(event.id)
-        except ConflictError:
-            await asyncio.sleep(min(_BACKOFF_S * 2**attempt, _BACKOFF_MAX_S))
-            balance = await _stored_balance(rt, event.workspace_id)
-            continue
-        rt.cache.apply(after, source=Source.COMMIT)
-        return None
-    raise ConflictError(f"workspace {event.workspace_id!r} is too busy; retry with the same idempotencyKey")
+    async def prepare() -> None:
+        corrections = await rt.ledger.corrections(original.id)
+        lines[1:] = (line for entry in corrections for line in entry.lines if line.feature_key == input.feature_key)
 
-
-def _raised(rt: Runtime, balance: Balance, at: int) -> Balance:
-    """Return the balance as the store is to have it: one version on, and with an incarnation if it is new."""
-    if balance.version == 0:
-        balance = msgspec.structs.replace(balance, incarnation=rt.ids.secret(), created_at=at)
-    return msgspec.structs.replace(balance, version=balance.version + 1, updated_at=at)
-
-
-async def _stored_balance(rt: Runtime, workspace_id: str) -> Balance | None:
-    stored = (await rt.store.read(Kind.BALANCE, (workspace_id,))).get(workspace_id)
-    return stored if isinstance(stored, Balance) else None
-
-
-def _event(principal: Principal, input: RecordUsageInput, workspace_id: str, at: int) -> UsageEvent:
-    request = f"{principal.id}\n{workspace_id}\n{input.idempotency_key}"
-    return UsageEvent(
-        id=f"{ids.USAGE_EVENT}_{_digest(request)[:32]}",
-        workspace_id=workspace_id,
-        feature_key=input.feature_key,
-        amount=input.amount,
-        recorded_at=at,
-        principal=principal.id,
-        input_digest=_digest(f"{input.feature_key}\n{input.amount.normalize()}"),
+    return await _write(
+        rt,
+        event,
+        lambda state, catalogue, at: consumption.correct(state, catalogue, lines, input.amount, at),
+        prepare=prepare,
     )
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+async def _write(
+    rt: Runtime, event: UsageEvent, decide: Decide, *, prepare: Callable[[], Awaitable[None]] | None = None
+) -> Used:
+    outcome = await rt.usage.write(UsageRequest(event=event, decide=decide, prepare=prepare))
+    if isinstance(outcome, Refused):
+        raise LimitExceededError(outcome)
+    state, catalogue, at = rt.cache.state(outcome.event.workspace_id), rt.cache.catalogue(), rt.clock.now_at()
+    answers = tuple(evaluate(line.feature_key, state, catalogue, at) for line in outcome.event.lines)
+    return Used(outcome.event, answers, outcome.replayed)
+
+
+async def _reserved(rt: Runtime, reservation_id: str) -> UsageEvent:
+    """Return the entry that made the reservation, with its workspace in RAM."""
+    made_by = ids.of_reserving(reservation_id)
+    event = (await rt.ledger.events((made_by,))).get(made_by) if is_storable(made_by) else None
+    if event is None:
+        raise NotFoundError("reservation", reservation_id)
+    await load_state(rt, event.workspace_id)
+    return event
+
+
+def _closed(rt: Runtime, reserved: UsageEvent) -> ConflictError:
+    if reserved.expires_at is not None and reserved.expires_at <= rt.clock.now_at():
+        return ConflictError("the reservation has expired and was given back; report what was used by recordUsage")
+    return ConflictError("the reservation was settled or released already")
+
+
+def _line_of(event: UsageEvent, feature_key: str) -> UsageLine:
+    lines = [line for line in event.lines if line.feature_key == feature_key]
+    if event.kind not in _MEASURED:
+        problem = f"names an entry of the kind {event.kind}; only RECORD, CONSUME and SETTLE can be corrected"
+        raise ValidationError((fault((*INPUT, "eventId"), "NOT_ALLOWED", problem),))
+    if not lines:
+        problem = f"names {feature_key!r}, which the entry has no line of"
+        raise ValidationError((fault((*INPUT, "featureKey"), "NOT_ALLOWED", problem),))
+    return lines[0]
+
+
+def _needed(reason: str) -> Iterator[FieldError]:
+    if not reason.strip():
+        yield fault((*INPUT, "reason"), "REQUIRED", "is needed: say why")
+
+
+def _event(rt: Runtime, principal: Principal, workspace_id: str, kind: UsageKind, input: Request) -> UsageEvent:
+    """Return the ledger entry of a request, without its lines."""
+    now = rt.clock.now_at()
+    named = f"{principal.id}\n{workspace_id}\n{input.idempotency_key}"
+    content: dict[str, Any] = msgspec.to_builtins(input, builtin_types=(Decimal,))
+    asked = {name: value for name, value in content.items() if name not in ("idempotency_key", "workspace_id")}
+    return UsageEvent(
+        id=f"{ids.USAGE_EVENT}_{_digest(named.encode())[:32]}",
+        workspace_id=workspace_id,
+        kind=kind,
+        lines=(),
+        occurred_at=now,
+        recorded_at=now,
+        principal=principal.id,
+        input_digest=_digest(msgspec.json.encode([kind, _plain(asked)], order="sorted")),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Write equal amounts alike: 4.50 is 4.5."""
+    if isinstance(value, Decimal):
+        return str(value.normalize())
+    if isinstance(value, dict):
+        parts = cast("dict[str, Any]", value)  # of a struct: the names are its fields'
+        return {name: _plain(part) for name, part in parts.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in cast("list[Any]", value)]  # of a struct: its items
+    return value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

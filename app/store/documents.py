@@ -19,6 +19,7 @@ from app.domain.plan import (
     LimitBehavior,
     MergeRule,
     MeterType,
+    PlanKind,
     PlanStatus,
     ResetPeriod,
     ValueType,
@@ -111,6 +112,9 @@ class FeatureDocument(RecordDocument):
     value_type: ValueType | None
     enum_values: list[Text]
     merge: MergeRule
+    credit_key: Text | None
+    cost: DecimalAnnotation | None
+    archived_at: datetime | None
 
     class Settings:
         name = Kind.FEATURE.value
@@ -123,6 +127,8 @@ class PlanFeaturePart(Part):
     limit_behavior: LimitBehavior
     reset_period: ResetPeriod
     value: ConfigValue | None
+    rollover_max: DecimalAnnotation | None
+    thresholds: list[int]
 
 
 class PlanPricePart(Part):
@@ -146,6 +152,9 @@ class PlanDocument(RecordDocument):
     trial_days: int
     grace: GracePart
     paused_access: AccessLevel
+    kind: PlanKind
+    max_quantity: int | None
+    is_default: bool
 
     class Settings:
         name = Kind.PLAN.value
@@ -197,6 +206,8 @@ class GrantDocument(RecordDocument):
     amount: DecimalAnnotation | None
     unlimited: bool
     value: ConfigValue | None
+    priority: int
+    reset_period: ResetPeriod
     reason: Text
 
     class Settings:
@@ -245,10 +256,50 @@ class MeterPart(Part):
     start_at: datetime
     end_at: datetime | None
     used: DecimalAnnotation
+    limit: DecimalAnnotation | None
+    rollover_max: DecimalAnnotation | None
+    carried: DecimalAnnotation
+
+
+class PotPart(Part):
+    id: Text
+    start_at: datetime
+    end_at: datetime | None
+    used: DecimalAnnotation
+
+
+class WindowPart(Part):
+    reset_period: ResetPeriod
+    start_at: datetime
+
+
+class DrawPart(Part):
+    amount: DecimalAnnotation
+    windows: list[WindowPart]
+    pot: Text | None
+    pot_start_at: datetime | None
+
+
+class UsageLinePart(Part):
+    feature_key: Text
+    balance_key: Text
+    amount: DecimalAnnotation
+    charge: DecimalAnnotation
+    draws: list[DrawPart]
+
+
+class ReservationPart(Part):
+    id: Text
+    lines: list[UsageLinePart]
+    principal: Text
+    created_at: datetime
+    expires_at: datetime
 
 
 class BalanceDocument(RecordDocument):
     meters: dict[str, list[MeterPart]]
+    pots: dict[str, list[PotPart]]
+    reservations: list[ReservationPart]
 
     class Settings:
         name = Kind.BALANCE.value

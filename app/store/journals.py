@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from beanie import DecimalAnnotation
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.domain.audit import ActorKind
 from app.domain.change import Kind
 from app.domain.stripe_event import StripeEventStatus
-from app.store.documents import Part, StoredDocument, Text
+from app.domain.usage import UsageKind
+from app.store.documents import Part, StoredDocument, Text, UsageLinePart
 
 RETENTION_INDEX: Final = "retention"
 """The name of the index by which the server deletes what is old; `Mongo.open` sets its seconds."""
@@ -23,16 +23,23 @@ def expiring(field: str) -> IndexModel:
 
 class UsageEventDocument(StoredDocument):
     workspace_id: Text
-    feature_key: Text
-    amount: DecimalAnnotation
+    kind: UsageKind
+    lines: list[UsageLinePart]
+    occurred_at: datetime
     recorded_at: datetime
     principal: Text
     input_digest: Text
+    properties: dict[str, Text]
+    reservation_id: Text | None
+    expires_at: datetime | None
+    corrects: Text | None
+    reason: Text
 
     class Settings:
         name = "usage_events"
         indexes: ClassVar[Sequence[IndexModel]] = (
-            IndexModel([("workspaceId", ASCENDING), ("featureKey", ASCENDING), ("recordedAt", ASCENDING)]),
+            IndexModel([("workspaceId", ASCENDING), ("lines.featureKey", ASCENDING), ("occurredAt", ASCENDING)]),
+            IndexModel("corrects", partialFilterExpression={"corrects": {"$type": "string"}}),
         )
 
 

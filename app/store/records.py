@@ -12,15 +12,13 @@ from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
 from app.domain.subscription import Subscription, SubscriptionStatus
-from app.domain.usage import Balance, UsageEvent
 from app.domain.workspace import Workspace
 from app.ports import Page, ResultExistsError, StoredResult
 from app.store import queries
-from app.store.journals import AuditDocument, ResultDocument, UsageEventDocument
+from app.store.journals import AuditDocument, ResultDocument
 from app.store.mapping import (
     MappingError,
     from_document,
-    from_fields,
     live_or_tombstone,
     result_from_document,
     to_document,
@@ -125,22 +123,6 @@ class MongoStore:
         with self._mongo.deadline():
             raw = await self._db["idempotency"].find_one({"_id": id})
         return result_from_document(raw) if raw else None
-
-    async def write_usage(self, balance: Balance, events: Sequence[UsageEvent]) -> None:
-        writes = by_kind([balance])
-        appended = [checked(UsageEventDocument, to_document(event)) for event in events]
-
-        async def body(session: AsyncClientSession) -> None:
-            if appended:
-                await self._insert_once("usage_events", appended, session)
-            await self._write_kind(writes[0], session)
-
-        await self._transact(body)
-
-    async def usage_event(self, id: str) -> UsageEvent | None:
-        with self._mongo.deadline():
-            raw = await self._db["usage_events"].find_one({"_id": id})
-        return from_fields(UsageEvent, raw) if raw else None
 
     async def workspaces_page(self, *, after: str | None, first: int) -> Page[Workspace]:
         return await self._page(Workspace, queries.workspaces(self._db, after=after, limit=first + 1), first)

@@ -29,6 +29,7 @@ from app.http.auth import authenticate
 from app.http.routes import build_app
 from app.ports import Page
 from app.runtime import Runtime
+from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.telemetry import Metrics
 
@@ -107,15 +108,19 @@ class Api:
         cache = BillingCache(feed=Feed(), clock=self.clock, default_plan_key=None)
         cache.mark_ready()
         store: Any = self.store
+        ids = SequentialIds()
         return Runtime(
             clock=self.clock,
-            ids=SequentialIds(),
+            ids=ids,
             store=store,
+            ledger=store,
+            usage=GroupCommit(store, store, cache, clock=self.clock, ids=ids),
             cache=cache,
             inbox=self.inbox,
             lookup=Lookup(store, cache, self.clock),
             sync=self.sync,
             metrics=Metrics(),
+            backdate_ms=0,
         )
 
     def put(self, *records: Record) -> None:

@@ -23,7 +23,9 @@ from app.domain.sync_status import (
 from app.domain.workspace_state import WorkspaceState
 from app.ports import Page
 from app.runtime import Runtime
+from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
+from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics
@@ -136,15 +138,19 @@ async def running(
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=default_plan_key)
     cache.mark_ready()
     try:
+        ledger, ids = MongoLedger(mongo), ids or SequentialIds()
         yield Runtime(
             clock=clock,
-            ids=ids or SequentialIds(),
+            ids=ids,
             store=store,
+            ledger=ledger,
+            usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
             cache=cache,
             inbox=FakeInbox(),
             lookup=Lookup(store, cache, clock),
             sync=FakeSync(),
             metrics=Metrics(),
+            backdate_ms=72 * 3_600_000,
         )
     finally:
         await mongo.close()

@@ -21,8 +21,10 @@ from app.domain.subscription import Subscription
 from app.domain.workspace import Workspace
 from app.ports import PaymentProcessor
 from app.runtime import Runtime
+from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.store.inbox import MongoInbox
+from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
 from app.telemetry import Metrics
@@ -246,15 +248,19 @@ async def syncing(uri: str, database: str) -> AsyncIterator[Sync]:
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=None)
     cache.mark_ready()
     inbox = MongoInbox(mongo, clock)
+    ledger, ids = MongoLedger(mongo), SequentialIds()
     rt = Runtime(
         clock=clock,
-        ids=SequentialIds(),
+        ids=ids,
         store=store,
+        ledger=ledger,
+        usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
         inbox=inbox,
         lookup=Lookup(store, cache, clock),
         sync=FakeSync(),
         metrics=Metrics(),
+        backdate_ms=0,
     )
     try:
         yield Sync(rt, inbox, clock, mongo)

@@ -47,14 +47,19 @@ def to_value(value: Any, path: str = "input.value") -> ConfigValue | None:
 
 def to_metadata(metadata: Any) -> dict[str, str]:
     """Read metadata: an object of strings."""
-    if metadata is None:
+    return to_texts(metadata, "metadata")
+
+
+def to_texts(found: Any, name: str) -> dict[str, str]:
+    """Read the input field `name`, an object of strings; null is none."""
+    if found is None:
         return {}
-    if isinstance(metadata, dict):
-        entries = cast("dict[str, object]", metadata)  # JSON: keys are strings, values are looked at next
+    if isinstance(found, dict):
+        entries = cast("dict[str, object]", found)  # JSON: keys are strings, values are looked at next
         texts = {key: value for key, value in entries.items() if isinstance(value, str)}
         if len(texts) == len(entries):
             return texts
-    raise ValidationError.of("input.metadata", "INVALID_TYPE", "metadata is an object whose values are strings")
+    raise ValidationError.of(f"input.{name}", "INVALID_TYPE", f"{name} is an object whose values are strings")
 
 
 def given(value: Any) -> bool:

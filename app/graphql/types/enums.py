@@ -45,7 +45,7 @@ _expose(
     "What an API key may do.",
     {
         "ENTITLEMENTS_READ": "Checks, entitlements, subscriptions, the catalogue, and their live changes.",
-        "USAGE_WRITE": "Record usage.",
+        "USAGE_WRITE": "Consume, reserve, settle and record usage.",
         "BILLING_READ": "Workspaces and subscriptions.",
         "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
         "CATALOG_WRITE": "Create features and plans.",
@@ -60,7 +60,7 @@ _expose(
         "WORKSPACE_NOT_FOUND": "No workspace has this id or externalId.",
         "WORKSPACE_ARCHIVED": "The workspace was archived.",
         "FEATURE_NOT_FOUND": "No feature has this key.",
-        "FEATURE_TYPE_MISMATCH": "requestedUsage needs a METERED feature, requestedValues a CONFIG one.",
+        "FEATURE_TYPE_MISMATCH": "requestedUsage needs a METERED or CREDIT feature, requestedValues a CONFIG one.",
         "NO_ACTIVE_SUBSCRIPTION": "Nothing is subscribed and no free plan is set.",
         "SUBSCRIPTION_PAST_DUE": "Payment failed and grace is over, or the plan gives less in grace.",
         "SUBSCRIPTION_PAUSED": "The subscription is paused.",
@@ -70,6 +70,7 @@ _expose(
         "FEATURE_NOT_IN_PLAN": "The plan does not have the feature.",
         "REVOKED": "An override took the feature away.",
         "USAGE_LIMIT_EXCEEDED": "The amount asked for does not fit into what remains.",
+        "INSUFFICIENT_CREDITS": "What the amount asked for costs is more than the credits that remain.",
         "REQUESTED_VALUE_NOT_ALLOWED": "One of requestedValues is not among the values allowed.",
         "STATE_UNKNOWN": "The service cannot tell now: it is loading, or its database does not answer. Ask again.",
     },
@@ -81,6 +82,7 @@ _expose(
         "BOOLEAN": "On or off.",
         "CONFIG": "A typed value, such as a number of regions.",
         "METERED": "Usage against a limit.",
+        "CREDIT": "A credit type, whose balance plans and grants fill; or what draws on one at a cost per unit.",
     },
 )
 _expose(
@@ -148,9 +150,12 @@ _expose(
     "Where a contribution comes from.",
     {
         "PLAN": "A subscription's plan, or the free plan.",
+        "ADD_ON": "An add-on, times the quantity bought.",
         "TRIAL": "The workspace's own trial.",
         "OVERRIDE": "An override that replaces the plan's word.",
         "PROMOTIONAL": "A grant given as a promotion.",
+        "TOP_UP": "An amount that was bought once.",
+        "ROLLOVER": "What was left of the period before.",
         "MANUAL": "A grant given by a person.",
     },
 )

@@ -2,12 +2,17 @@
 
 # ruff: noqa: ARG002  Strawberry calls every handler with the field and the info
 
+from collections.abc import Mapping
+from typing import Any, Final
+
 import strawberry
 from strawberry.types.field import StrawberryField
 
+from app.domain import consumption
 from app.domain import errors as domain
 from app.graphql.permissions import follows
 from app.graphql.scalars import DateTime
+from app.graphql.types.entitlement import Entitlement, EntitlementDecision
 
 
 @strawberry.interface(description="A refusal that the caller can act on. Match on `code`, show `message`.")
@@ -52,6 +57,15 @@ class ConflictError(UserError):
 )
 class IdempotencyConflictError(UserError):
     original_request_at: DateTime = strawberry.field(description="When the key was used first.")
+
+
+@strawberry.type(
+    directives=follows(),
+    description="One line may not be used, for lack of a plan, of room or of credits. Nothing was taken.",
+)
+class LimitExceededError(UserError):
+    line: int = strawberry.field(description="Which of the lines, counted from 0.")
+    decision: EntitlementDecision = strawberry.field(description="The check of that line, with the reason.")
 
 
 class TranslateValidation(strawberry.ExceptionHandler[domain.ValidationError, ValidationError]):
@@ -112,4 +126,34 @@ class TranslateIdempotencyConflict(
         )
 
 
-HANDLERS = (TranslateValidation(), TranslateNotFound(), TranslateConflict(), TranslateIdempotencyConflict())
+class TranslateLimitExceeded(strawberry.ExceptionHandler[consumption.LimitExceededError, LimitExceededError]):
+    """Domain to union member."""
+
+    def handle(
+        self, exception: consumption.LimitExceededError, *, field: StrawberryField, info: strawberry.Info
+    ) -> LimitExceededError:
+        return LimitExceededError(
+            code=exception.code,
+            message=exception.message,
+            path=["input", "lines", str(exception.line)],
+            line=exception.line,
+            decision=EntitlementDecision(entitlement=Entitlement.from_domain(exception.answer)),
+        )
+
+
+_HANDLERS: Final[Mapping[type[domain.BillingError], Any]] = {
+    domain.ValidationError: TranslateValidation(),
+    domain.NotFoundError: TranslateNotFound(),
+    domain.ConflictError: TranslateConflict(),
+    domain.IdempotencyConflictError: TranslateIdempotencyConflict(),
+    consumption.LimitExceededError: TranslateLimitExceeded(),
+}
+HANDLERS: Final = tuple(_HANDLERS.values())
+
+
+def refusal_of(error: domain.BillingError) -> Any:
+    """Return the union member for an error, where no handler can: in lists. Raises the error where there is none."""
+    handler = _HANDLERS.get(type(error))
+    if handler is None:
+        raise error
+    return handler.handle(error, field=None, info=None)
