@@ -55,6 +55,13 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     has_next: bool
 
 
+class Tally(msgspec.Struct, frozen=True, gc=False):
+    """How many there are, and the first few of them by id."""
+
+    count: int
+    first: tuple[str, ...]
+
+
 class RecordStore(Protocol):
     """The durable truth. Every call has a deadline and raises `UnavailableError` past it."""
 
@@ -98,6 +105,18 @@ class RecordStore(Protocol):
 
     async def count(self, kind: Kind, **equals: str | tuple[str, ...]) -> int:
         """Count records that are not soft-deleted whose fields (snake case) equal the values, or are among a tuple."""
+        ...
+
+    async def in_force(self, kind: Kind, feature_key: str, *, at: int) -> Tally:
+        """Count the grants, or the overrides, of the feature that are in force at `at` or will be."""
+        ...
+
+    async def running_trials(self, plan_ids: Collection[str], *, at: int) -> Tally:
+        """Count the workspaces that are not archived and try one of these plan versions at `at`."""
+        ...
+
+    def holders(self, prices: Collection[str]) -> AsyncIterator[Sequence[Subscription]]:
+        """Yield, in batches, the subscriptions that are not over and hold one of these prices, by id or lookup key."""
         ...
 
     async def has_admin_key(self) -> bool:

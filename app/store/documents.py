@@ -100,6 +100,7 @@ class WorkspaceDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel("externalId", unique=True, partialFilterExpression={"externalId": _UNIQUE_TEXT}),
             IndexModel("stripeCustomerId", partialFilterExpression={"stripeCustomerId": _UNIQUE_TEXT}),
+            IndexModel("trial.planId", partialFilterExpression={"trial.planId": _UNIQUE_TEXT}),
         )
 
 
@@ -193,7 +194,12 @@ class SubscriptionDocument(RecordDocument):
 
     class Settings:
         name = Kind.SUBSCRIPTION.value
-        indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("workspaceId"), IndexModel("stripeCustomerId"))
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            IndexModel("workspaceId"),
+            IndexModel("stripeCustomerId"),
+            IndexModel("items.priceId"),
+            IndexModel("items.lookupKey"),
+        )
 
 
 class GrantDocument(RecordDocument):
@@ -212,7 +218,7 @@ class GrantDocument(RecordDocument):
 
     class Settings:
         name = Kind.GRANT.value
-        indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("workspaceId"),)
+        indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("workspaceId"), IndexModel("featureKey"))
 
 
 class OverrideDocument(RecordDocument):
@@ -231,6 +237,7 @@ class OverrideDocument(RecordDocument):
         name = Kind.OVERRIDE.value
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel("workspaceId"),
+            IndexModel("featureKey"),
             IndexModel(
                 [("workspaceId", ASCENDING), ("featureKey", ASCENDING), ("subscriptionId", ASCENDING)],
                 name="one_in_force",

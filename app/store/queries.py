@@ -1,15 +1,18 @@
 """Listings and counts, as filters built from the document classes."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from beanie.operators import In
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
 
 from app.domain.api_key import Scope
 from app.domain.change import Kind
-from app.domain.subscription import SubscriptionStatus
+from app.domain.subscription import TERMINAL, SubscriptionStatus
+from app.ports import Tally
 from app.store.documents import (
     RECORD_DOCUMENTS,
     ApiKeyDocument,
@@ -21,6 +24,8 @@ from app.store.documents import (
 Raw = dict[str, Any]
 Criterion = Mapping[str, Any] | bool
 _BY_ID: Final = [("_id", 1)]
+_TALLIED: Final = 3
+_GOING_ON: Final = [status.value for status in SubscriptionStatus if status not in TERMINAL]
 
 
 def workspaces(db: AsyncDatabase[Raw], *, after: str | None, limit: int) -> AsyncCursor[Raw]:
@@ -58,10 +63,45 @@ async def count(db: AsyncDatabase[Raw], kind: Kind, equals: Mapping[str, str | t
     return await db[kind.value].count_documents(_filter(document, criteria))
 
 
+def in_force(feature_key: str, at: int) -> Raw:
+    """Return the filter for grants, or overrides, of the feature that are in force or will be."""
+    # An override has no instant of revocation, which equals having none.
+    return {"featureKey": feature_key, "deletedAt": None, "revokedAt": None, **_lasts("expiresAt", at)}
+
+
+def running_trials(plan_ids: Collection[str], at: int) -> Raw:
+    """Return the filter for workspaces that try one of these plan versions."""
+    # As with external ids, the index holds texts only.
+    trial = {"trial.planId": {"$in": list(plan_ids), "$type": "string"}, "trial.endsAt": {"$gt": _to_date(at)}}
+    return {**trial, "deletedAt": None, "archivedAt": None}
+
+
+def holders(prices: Collection[str]) -> Raw:
+    """Return the filter for subscriptions that are not over and hold one of these prices, by id or lookup key."""
+    named = {"$in": list(prices)}
+    either = [{"items.priceId": named}, {"items.lookupKey": named}]
+    return {"deletedAt": None, "status": {"$in": _GOING_ON}, "$or": either}
+
+
+async def tally(collection: AsyncCollection[Raw], criteria: Raw) -> Tally:
+    """Count what fits, and name the first few by ascending id."""
+    first = await collection.find(criteria, {"_id": 1}, sort=_BY_ID, limit=_TALLIED).to_list()
+    count = len(first) if len(first) < _TALLIED else await collection.count_documents(criteria)
+    return Tally(count, tuple(raw["_id"] for raw in first))
+
+
 async def has_admin_key(db: AsyncDatabase[Raw]) -> bool:
     """Tell whether a key with the scope ADMIN was made and not revoked."""
     criteria: list[Criterion] = [In(ApiKeyDocument.scopes, [Scope.ADMIN.value]), ApiKeyDocument.revoked_at == None]  # noqa: E711 - an expression of a query
     return await db[Kind.API_KEY.value].find_one(_filter(ApiKeyDocument, criteria), {"_id": 1}) is not None
+
+
+def _lasts(field: str, at: int) -> Raw:
+    return {"$or": [{field: None}, {field: {"$gt": _to_date(at)}}]}
+
+
+def _to_date(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
 def _equals(field: Any, value: str | tuple[str, ...]) -> Criterion:

@@ -1,6 +1,7 @@
 """Records in MongoDB: reads as a majority has them, compare-and-set writes in one transaction."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import aclosing
 from typing import Any, Final, TypeVar, cast
 
 import bson
@@ -13,7 +14,7 @@ from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
-from app.ports import Page, ResultExistsError, StoredResult
+from app.ports import Page, ResultExistsError, StoredResult, Tally
 from app.store import queries
 from app.store.journals import AuditDocument, ResultDocument
 from app.store.mapping import (
@@ -87,19 +88,9 @@ class MongoStore:
         return known.intersection(wanted)
 
     async def scan(self, kind: Kind) -> AsyncIterator[Sequence[Record | Tombstone]]:
-        collection = self._db[kind.value]
-        cursor = collection.find_raw_batches(batch_size=_BATCH)
-        try:
-            while True:
-                with self._mongo.deadline():
-                    batch = cast("bytes | None", await anext(cursor, None))  # typed as a cursor of documents
-                if batch is None:
-                    return
-                raws = bson.decode_all(batch, collection.codec_options)  # pyright: ignore[reportUnknownMemberType] - of `array`
+        async with aclosing(self._batches(kind, None)) as batches:
+            async for raws in batches:
                 yield self._mapped(kind, raws, live_or_tombstone)
-        finally:
-            with self._mongo.deadline():
-                await cursor.close()
 
     async def write(self, records: Sequence[Record], audit: Sequence[AuditEntry], result: StoredResult | None) -> None:
         writes = by_kind(records)
@@ -139,9 +130,39 @@ class MongoStore:
         with self._mongo.deadline():
             return await queries.count(self._db, kind, equals)
 
+    async def in_force(self, kind: Kind, feature_key: str, *, at: int) -> Tally:
+        return await self._tally(kind, queries.in_force(feature_key, at))
+
+    async def running_trials(self, plan_ids: Collection[str], *, at: int) -> Tally:
+        return await self._tally(Kind.WORKSPACE, queries.running_trials(plan_ids, at))
+
+    async def holders(self, prices: Collection[str]) -> AsyncIterator[Sequence[Subscription]]:
+        async with aclosing(self._batches(Kind.SUBSCRIPTION, queries.holders(prices))) as batches:
+            async for raws in batches:
+                found = self._mapped(Kind.SUBSCRIPTION, raws, from_document)
+                yield [record for record in found if isinstance(record, Subscription)]
+
     async def has_admin_key(self) -> bool:
         with self._mongo.deadline():
             return await queries.has_admin_key(self._db)
+
+    async def _tally(self, kind: Kind, criteria: Raw) -> Tally:
+        with self._mongo.deadline():
+            return await queries.tally(self._db[kind.value], criteria)
+
+    async def _batches(self, kind: Kind, criteria: Raw | None) -> AsyncGenerator[list[Raw]]:
+        collection = self._db[kind.value]
+        cursor = collection.find_raw_batches(criteria, batch_size=_BATCH)
+        try:
+            while True:
+                with self._mongo.deadline():
+                    batch = cast("bytes | None", await anext(cursor, None))  # typed as a cursor of documents
+                if batch is None:
+                    return
+                yield bson.decode_all(batch, collection.codec_options)  # pyright: ignore[reportUnknownMemberType] - of `array`
+        finally:
+            with self._mongo.deadline():
+                await cursor.close()
 
     async def _page(self, type: type[R], cursor: AsyncCursor[Raw], first: int) -> Page[R]:
         with self._mongo.deadline():

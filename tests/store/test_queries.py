@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from support.mongomock import mock_database
-from support.records import NOW, sub, workspace
+from support.records import DAY, NOW, grant, item, override, sub, workspace
 
 from app.domain.api_key import ApiKey, Scope
 from app.domain.change import Kind, Record
 from app.domain.subscription import SubscriptionStatus
+from app.domain.workspace import WorkspaceTrial
 from app.store import queries
 from app.store.mapping import to_document
 
@@ -72,6 +73,56 @@ async def test_count_takes_a_value_or_several_and_leaves_out_the_deleted() -> No
     assert await queries.count(database, Kind.SUBSCRIPTION, {"status": "paused"}) == 1
     assert await queries.count(database, Kind.SUBSCRIPTION, {"status": ("paused", "active")}) == 2
     assert await queries.count(database, Kind.SUBSCRIPTION, {"workspace_id": "ws_1", "status": "unpaid"}) == 0
+
+
+async def test_what_is_in_force_lasts_and_is_neither_revoked_nor_removed() -> None:
+    database = await holding(
+        grant("grant_1"),
+        grant("grant_2", effective_at=NOW + DAY, expires_at=NOW + 2 * DAY),
+        grant("grant_3", expires_at=NOW),
+        grant("grant_4", revoked_at=NOW - DAY),
+        grant("grant_5", key="sso"),
+        override("ovr_1"),
+        override("ovr_2", workspace_id="ws_2", revoked=True, expires_at=NOW + 1),
+        override("ovr_3", workspace_id="ws_3", expires_at=NOW),
+        override("ovr_4", workspace_id="ws_4", deleted_at=NOW),
+    )
+    criteria = queries.in_force("api_calls", NOW)
+
+    assert await ids(database[Kind.GRANT.value].find(criteria)) == ["grant_1", "grant_2"]
+    assert await ids(database[Kind.OVERRIDE.value].find(criteria)) == ["ovr_1", "ovr_2"]
+
+
+async def test_a_trial_runs_until_its_end_and_not_in_an_archived_workspace() -> None:
+    def trying(id: str, ends_at: int, plan_id: str = "plan_pro_1", **fields: Any) -> Record:
+        trial = WorkspaceTrial(plan_id=plan_id, started_at=NOW - DAY, ends_at=ends_at)
+        return workspace(id, trial=trial, **fields)
+
+    database = await holding(
+        trying("ws_1", NOW + 1),
+        trying("ws_2", NOW),
+        trying("ws_3", NOW + 1, archived_at=NOW),
+        trying("ws_4", NOW + 1, plan_id="plan_pro_2"),
+        trying("ws_5", NOW + 1, plan_id="plan_team_1"),
+        workspace("ws_6"),
+    )
+
+    found = database[Kind.WORKSPACE.value].find(queries.running_trials(["plan_pro_1", "plan_pro_2"], NOW))
+    assert await ids(found) == ["ws_1", "ws_4"]
+
+
+async def test_holders_have_a_price_by_either_name_and_are_not_over() -> None:
+    database = await holding(
+        sub("sub_1"),
+        sub("sub_2", PAUSED, item("team"), item("pack", lookup_key=None)),
+        sub("sub_3", SubscriptionStatus.CANCELED),
+        sub("sub_4", SubscriptionStatus.INCOMPLETE_EXPIRED),
+        sub("sub_5", ACTIVE, item("team")),
+        sub("sub_6", deleted_at=NOW),
+    )
+
+    found = database[Kind.SUBSCRIPTION.value].find(queries.holders(["pro_monthly", "price_pack"]))
+    assert await ids(found) == ["sub_1", "sub_2"]
 
 
 @pytest.mark.parametrize(
