@@ -105,7 +105,7 @@ async def consume(rt: Runtime, principal: Principal, input: ConsumeInput) -> Use
     """Use all lines or none. Raises `LimitExceededError` with the line and the reason where one may not be used."""
     refuse(idempotency_key_faults(input.idempotency_key), line_faults(input.lines))
     state = await load_state(rt, input.workspace_id)
-    event = _event(rt, principal, state.workspace.id, UsageKind.CONSUME, input)
+    event = entry_of(rt, principal, state.workspace.id, UsageKind.CONSUME, input)
     return await _write(rt, event, lambda state, catalogue, at: consumption.consume(state, catalogue, input.lines, at))
 
 
@@ -113,7 +113,7 @@ async def reserve(rt: Runtime, principal: Principal, input: ReserveInput) -> Use
     """Hold all lines back or none; see `consume`. What is not settled in time returns by itself."""
     refuse(idempotency_key_faults(input.idempotency_key), line_faults(input.lines), ttl_faults(input.ttl_s))
     state = await load_state(rt, input.workspace_id)
-    event = _event(rt, principal, state.workspace.id, UsageKind.RESERVE, input)
+    event = entry_of(rt, principal, state.workspace.id, UsageKind.RESERVE, input)
     blank = Reservation(
         id=ids.of_reservation(event.id),
         lines=(),
@@ -136,7 +136,7 @@ async def settle(rt: Runtime, principal: Principal, input: SettleInput) -> Used:
     faults = line_faults(actual, name="actual", may_be_zero=True) if actual is not None else ()
     refuse(idempotency_key_faults(input.idempotency_key), faults)
     reserved = await _reserved(rt, input.reservation_id)
-    event = _event(rt, principal, reserved.workspace_id, UsageKind.SETTLE, input)
+    event = entry_of(rt, principal, reserved.workspace_id, UsageKind.SETTLE, input)
     event = msgspec.structs.replace(event, reservation_id=input.reservation_id)
     try:
         return await _write(
@@ -152,7 +152,7 @@ async def release(rt: Runtime, principal: Principal, input: ReleaseInput) -> Use
     """Give all of a reservation back; see `settle`."""
     refuse(idempotency_key_faults(input.idempotency_key))
     reserved = await _reserved(rt, input.reservation_id)
-    event = _event(rt, principal, reserved.workspace_id, UsageKind.RELEASE, input)
+    event = entry_of(rt, principal, reserved.workspace_id, UsageKind.RELEASE, input)
     event = msgspec.structs.replace(event, reservation_id=input.reservation_id)
     try:
         return await _write(rt, event, lambda state, _, at: consumption.release(state, input.reservation_id, at))
@@ -174,7 +174,7 @@ async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInpu
     refuse(amount_faults(INPUT, feature, input.amount, signed=True))
     line = Wanted(input.feature_key, input.amount)
     occurred_at = now if input.occurred_at is None else min(input.occurred_at, now)
-    event = _event(rt, principal, state.workspace.id, UsageKind.RECORD, input)
+    event = entry_of(rt, principal, state.workspace.id, UsageKind.RECORD, input)
     event = msgspec.structs.replace(event, occurred_at=occurred_at, properties=input.properties)
 
     def decide(state: WorkspaceState, catalogue: Catalogue, at: int) -> Taken:
@@ -198,7 +198,7 @@ async def set_usage(rt: Runtime, principal: Principal, input: SetUsageInput) -> 
         refuse_archived(state.workspace)
         return consumption.set_level(state, catalogue, line, at)
 
-    return await _write(rt, _event(rt, principal, state.workspace.id, UsageKind.SET, input), decide)
+    return await _write(rt, entry_of(rt, principal, state.workspace.id, UsageKind.SET, input), decide)
 
 
 async def correct_usage(rt: Runtime, principal: Principal, input: CorrectUsageInput) -> Used:
@@ -214,7 +214,7 @@ async def correct_usage(rt: Runtime, principal: Principal, input: CorrectUsageIn
     if original is None or original.workspace_id != state.workspace.id:
         raise NotFoundError("usage event", input.event_id)
     lines = [_line_of(original, input.feature_key)]
-    event = _event(rt, principal, original.workspace_id, UsageKind.CORRECT, input)
+    event = entry_of(rt, principal, original.workspace_id, UsageKind.CORRECT, input)
     event = msgspec.structs.replace(event, occurred_at=original.occurred_at, corrects=original.id, reason=input.reason)
 
     async def prepare() -> None:
@@ -272,7 +272,7 @@ def _needed(reason: str) -> Iterator[FieldError]:
         yield fault((*INPUT, "reason"), "REQUIRED", "is needed: say why")
 
 
-def _event(rt: Runtime, principal: Principal, workspace_id: str, kind: UsageKind, input: Request) -> UsageEvent:
+def entry_of(rt: Runtime, principal: Principal, workspace_id: str, kind: UsageKind, input: Request) -> UsageEvent:
     """Return the ledger entry of a request, without its lines."""
     now = rt.clock.now_at()
     named = f"{principal.id}\n{workspace_id}\n{input.idempotency_key}"

@@ -13,7 +13,7 @@ from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record
 from app.domain.plan import ResetPeriod
 from app.domain.stripe_object import StripeObject, StripeSource
-from app.domain.usage import Balance, Meter, UsageEvent
+from app.domain.usage import Balance, Draw, Meter, UsageEvent, UsageKind, UsageLine, WindowRef
 from app.domain.workspace import Address, BillingDetails, TaxId, WorkspaceTrial
 from app.ports import StoredResult
 from app.store.documents import RECORD_DOCUMENTS, StoredDocument, WorkspaceDocument
@@ -50,8 +50,17 @@ ENTRY = AuditEntry(
 USAGE = UsageEvent(
     id="use_1",
     workspace_id="ws_1",
-    feature_key="api_calls",
-    amount=Decimal(1),
+    kind=UsageKind.RECORD,
+    lines=(
+        UsageLine(
+            feature_key="api_calls",
+            balance_key="api_calls",
+            amount=Decimal(1),
+            charge=Decimal(1),
+            draws=(Draw(amount=Decimal(1), windows=(WindowRef(ResetPeriod.MONTH, NOW),)),),
+        ),
+    ),
+    occurred_at=NOW,
     recorded_at=NOW,
     principal="key_1",
     input_digest="d",

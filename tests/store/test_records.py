@@ -17,8 +17,8 @@ from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError, ValidationError
 from app.domain.plan import ResetPeriod
 from app.domain.subscription import SubscriptionStatus
-from app.domain.usage import Balance, Meter, UsageEvent
-from app.ports import RecordStore, ResultExistsError, StoredResult
+from app.domain.usage import Balance, Meter
+from app.ports import RecordStore, StoredResult
 from app.store.mapping import MappingError
 from app.store.queries import named
 from app.store.records import MongoStore
@@ -39,18 +39,6 @@ def entry(id: str = "audit_1") -> AuditEntry:
 
 def result(*records: Record, id: str = "key_1:test:k") -> StoredResult:
     return StoredResult(id=id, input_digest="d", created_at=NOW, records=records)
-
-
-def usage(id: str = "use_1") -> UsageEvent:
-    return UsageEvent(
-        id=id,
-        workspace_id="ws_1",
-        feature_key="api_calls",
-        amount=Decimal("2.5"),
-        recorded_at=NOW,
-        principal="key_1",
-        input_digest="d",
-    )
 
 
 def balance(version: int = 1, used: str = "2.5") -> Balance:
@@ -253,24 +241,6 @@ async def test_a_record_of_a_wrong_shape_is_a_bug_and_is_not_written(mongodb_uri
             await store.write([workspace(name="\ud800")], [], None)
 
         assert await stored(store, Kind.WORKSPACE, "ws_1") == []
-
-
-async def test_usage_is_written_with_its_balance_or_not_at_all(mongodb_uri: str, database: str) -> None:
-    async with storing(mongodb_uri, database) as store:
-        await store.write_usage(balance(), [usage("use_1"), usage("use_2")])
-
-        with pytest.raises(ResultExistsError):
-            await store.write_usage(balance(2, "5"), [usage("use_3"), usage("use_2")])
-        with pytest.raises(ConflictError) as raised:
-            await store.write_usage(balance(3, "5"), [usage("use_3")])
-        with pytest.raises(ConflictError):
-            await store.write_usage(balance(1, "5"), [usage("use_3")])
-        await store.write_usage(balance(2, "7.5"), [usage("use_4")])
-
-        assert raised.value.current_version == 1
-        assert await store.usage_event("use_2") == usage("use_2")
-        assert await store.usage_event("use_3") is None
-        assert await stored(store, Kind.BALANCE, "ws_1") == [balance(2, "7.5")]
 
 
 async def scanned(store: MongoStore, kind: Kind) -> list[Sequence[Record | Tombstone]]:
