@@ -14,10 +14,14 @@ from app.graphql.types.grants import EntitlementGrant, instant, optional_json
 
 @strawberry.type(
     directives=requires(*SEES_ENTITLEMENT),
-    description="Usage of a METERED feature. Where several limits hold, the one that binds most.",
+    description=(
+        "Usage of a METERED feature, or of credits. Where several limits hold, the one that binds most, with all that "
+        "grants and add-ons give beside it."
+    ),
 )
 class Usage:
     used: Decimal = strawberry.field(description="Recorded in the period.")
+    reserved: Decimal = strawberry.field(description="Held back by reservations; neither used nor remaining.")
     limit: Decimal | None = strawberry.field(description="Null is unlimited.")
     remaining: Decimal | None = strawberry.field(description="Never below 0; null is unlimited.")
     overage: Decimal = strawberry.field(description="How much was used beyond the limit.")
@@ -29,6 +33,7 @@ class Usage:
         """Translate."""
         return cls(
             used=usage.used,
+            reserved=usage.reserved,
             limit=usage.limit,
             remaining=usage.remaining,
             overage=usage.overage,
@@ -55,7 +60,7 @@ class Entitlement:
     value: Json | None = strawberry.field(
         description="CONFIG only: an integer, a string (also for DECIMAL) or a list of strings."
     )
-    usage: Usage | None = strawberry.field(description="METERED only; null where no plan or grant sets anything.")
+    usage: Usage | None = strawberry.field(description="METERED and CREDIT only; null where no plan or grant sets anything.")
     grants: list[EntitlementGrant] = strawberry.field(description="Everything that contributes to this answer.")
     valid_until: DateTime | None = strawberry.field(
         description="When the clock alone next changes this answer; null is never. A write can change it sooner."

@@ -1,0 +1,161 @@
+"""Usage over GraphQL: what is taken, what is refused and why, and batches whose entries stand alone."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from support.api import Api
+from support.records import NOW, feature, grant, limit, plan, workspace
+from support.runtime import put, running
+
+from app.domain.plan import FeatureType, MeterType, ResetPeriod
+
+ANSWER = "entitlement { featureKey hasAccess accessDeniedReason usage { used reserved remaining overage } }"
+REFUSALS = "... on UserError { code message path } ... on ValidationError { fields { path code } }"
+DENIED = f"... on LimitExceededError {{ line decision {{ {ANSWER} }} }}"
+USED = f"... on UsagePayload {{ eventId replayed decisions {{ {ANSWER} }} }}"
+RECORDED = f"... on RecordUsagePayload {{ eventId replayed {ANSWER} }}"
+SELECT = {
+    "consume": f"{USED} {DENIED}",
+    "reserve": f"{USED} {DENIED} ... on ReservationPayload {{ reservationId expiresAt }}",
+    "settle": USED,
+    "release": USED,
+    "recordUsage": RECORDED,
+    "setUsage": RECORDED,
+    "correctUsage": RECORDED,
+}
+
+
+class Caller:
+    """Sends mutations with fresh idempotency keys."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.key = api.key()
+        self.count = 0
+
+    async def __call__(self, name: str, /, **fields: Any) -> dict[str, Any]:
+        self.count += 1
+        query = f"""mutation($i: {name[0].upper()}{name[1:]}Input!) {{ {name}(input: $i) {{
+            __typename {SELECT[name]} {REFUSALS} }} }}"""
+        return (await self.api.data(query, {"i": {"idempotencyKey": f"k{self.count}", **fields}}, key=self.key))[name]
+
+    async def on(self, name: str, *lines: tuple[str, Any], **fields: Any) -> dict[str, Any]:
+        listed = [{"featureKey": key, "amount": str(amount)} for key, amount in lines]
+        return await self(name, workspaceId="acme", lines=listed, **fields)
+
+
+@pytest.fixture
+async def call(mongodb_uri: str, database: str) -> AsyncIterator[Caller]:
+    async with running(mongodb_uri, database, default_plan_key="free") as rt:
+        await put(
+            rt,
+            workspace(external_id="acme"),
+            feature("api_calls"),
+            feature("seats", meter_type=MeterType.FLUCTUATING),
+            feature("ai", FeatureType.CREDIT),
+            feature("images", FeatureType.CREDIT, credit_key="ai", cost=Decimal("2.5")),
+            grant("grant_ai", "ai", amount=Decimal(500)),
+            plan("free", limit(amount=100), limit("seats", 5, ResetPeriod.NEVER), prices=()),
+        )
+        yield Caller(Api(rt))
+
+
+def usage_of(decision: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in decision["entitlement"]["usage"].items() if value != "0"}
+
+
+async def test_several_features_are_used_at_once_and_a_retry_is_replayed(call: Caller) -> None:
+    done = await call.on("consume", ("api_calls", 10), ("images", 4), idempotencyKey="same")
+    again = await call.on("consume", ("api_calls", 10), ("images", 4), idempotencyKey="same")
+
+    assert [usage_of(decision) for decision in done["decisions"]] == [
+        {"used": "10", "remaining": "90"},
+        {"used": "10", "remaining": "490"},
+    ]
+    assert (again["eventId"], again["replayed"], done["replayed"]) == (done["eventId"], True, False)
+
+
+async def test_a_refusal_names_the_line_and_the_reason(call: Caller) -> None:
+    refused = await call.on("consume", ("api_calls", 10), ("images", 201))
+
+    assert (refused["__typename"], refused["code"], refused["line"]) == ("LimitExceededError", "LIMIT_EXCEEDED", 1)
+    assert refused["path"] == ["input", "lines", "1"]
+    assert refused["decision"]["entitlement"]["accessDeniedReason"] == "INSUFFICIENT_CREDITS"
+
+
+async def test_a_reservation_is_settled_and_another_released(call: Caller) -> None:
+    one = await call.on("reserve", ("ai", 75), ttlSeconds=60)
+    two = await call.on("reserve", ("ai", 25))
+
+    assert usage_of(two["decisions"][0]) == {"reserved": "100", "remaining": "400"}
+    assert one["expiresAt"] == "2026-09-21T14:14:20.000Z"
+    actual = [{"featureKey": "ai", "amount": "50"}]
+    settled = await call("settle", reservationId=one["reservationId"], actual=actual)
+    released = await call("release", reservationId=two["reservationId"])
+    assert usage_of(settled["decisions"][0]) == {"used": "50", "reserved": "25", "remaining": "425"}
+    assert usage_of(released["decisions"][0]) == {"used": "50", "remaining": "450"}
+    assert (await call("release", reservationId=one["reservationId"]))["__typename"] == "ConflictError"
+    assert (await call("release", reservationId="rsv_0"))["__typename"] == "NotFoundError"
+
+
+async def test_a_level_is_set_and_usage_corrected(call: Caller) -> None:
+    level = await call("setUsage", workspaceId="acme", featureKey="seats", level="7")
+    recorded = await call("recordUsage", workspaceId="acme", featureKey="api_calls", amount="60")
+    correction = {"workspaceId": "acme", "eventId": recorded["eventId"], "featureKey": "api_calls", "amount": "6"}
+    corrected = await call("correctUsage", **correction, reason="a zero too many")
+
+    assert usage_of(level) == {"used": "7", "overage": "2"}
+    assert usage_of(corrected) == {"used": "6", "remaining": "94"}
+    assert (await call("correctUsage", **correction, reason=""))["fields"] == [
+        {"path": ["input", "reason"], "code": "REQUIRED"}
+    ]
+
+
+async def record_all(call: Caller, *records: dict[str, Any]) -> list[dict[str, Any]]:
+    query = f"""mutation($i: RecordUsageBatchInput!) {{ recordUsageBatch(input: $i) {{ results {{
+        __typename {RECORDED} ... on UserError {{ code message path }} }} }} }}"""
+    base = {"workspaceId": "acme", "featureKey": "api_calls"}
+    named = [{"idempotencyKey": f"b{n}", **base, **record} for n, record in enumerate(records)]
+    return (await call.api.data(query, {"i": {"records": named}}, key=call.key))["recordUsageBatch"]["results"]
+
+
+async def test_the_entries_of_a_batch_stand_alone(call: Caller) -> None:
+    results = await record_all(
+        call,
+        {"amount": "1"},
+        {"amount": "-1"},
+        {"amount": "2", "featureKey": "none"},
+        {"amount": "3", "occurredAt": "2026-09-21T12:13:20Z", "properties": {"region": "eu"}},
+        {"amount": "4", "occurredAt": "2026-09-01T00:00:00Z"},
+        {"amount": "4", "occurredAt": "2026-09-22T00:00:00Z"},
+        {"amount": "5", "properties": {"$where": "1"}},
+        {"amount": "1", "idempotencyKey": "b0"},
+        {"amount": "9", "idempotencyKey": "b0"},
+    )
+
+    assert [result["__typename"].removesuffix("Error").removesuffix("Payload") for result in results] == [
+        "RecordUsage",
+        "Validation",
+        "NotFound",
+        "RecordUsage",
+        "Validation",
+        "Validation",
+        "Validation",
+        "RecordUsage",
+        "IdempotencyConflict",
+    ]
+    assert [result.get("replayed") for result in results if "replayed" in result] == [False, False, True]
+    assert NOW == 1_790_000_000_000, "the instants above lie around it"
+
+
+async def test_a_batch_of_a_thousand_is_recorded_and_of_more_refused(call: Caller) -> None:
+    results = await record_all(call, *({"amount": "0.01"} for _ in range(1_000)))
+
+    assert {result["__typename"] for result in results} == {"RecordUsagePayload"}
+    done = await call.on("consume", ("api_calls", 1))
+    assert usage_of(done["decisions"][0]) == {"used": "11", "remaining": "89"}
+    body = {"query": "mutation { recordUsageBatch(input: { records: [] }) { results { __typename } } }"}
+    answer = (await call.api.post(body, key=call.key)).json()
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
