@@ -31,7 +31,6 @@ ADD_ON_QUANTITY_MAX: Final = 2**31 - 1
 THRESHOLDS_MAX: Final = 10
 THRESHOLD_MAX: Final = 1000
 
-_WORDS: Final[Mapping[PlanKind, str]] = {PlanKind.PLAN: "plan", PlanKind.ADD_ON: "add-on"}
 _CONFIG_MERGES: Final[Mapping[ValueType, frozenset[MergeRule]]] = {
     ValueType.INTEGER: frozenset({MergeRule.MAX, MergeRule.LATEST}),
     ValueType.DECIMAL: frozenset({MergeRule.MAX, MergeRule.LATEST}),
@@ -138,7 +137,7 @@ def plan_faults(plan: Plan, catalogue: Catalogue, *, path: Path = INPUT) -> Iter
 def _kind_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[FieldError]:
     other = next((held.kind for held in catalogue.versions(plan.key) if held.kind is not plan.kind), None)
     if other is not None:
-        problem = f"names the {_WORDS[other]} {plan.key!r}, which cannot become the other; take another key"
+        problem = f"names the {other.noun} {plan.key!r}, which cannot become the other; take another key"
         yield fault((*path, "key"), "TAKEN", problem)
 
 
@@ -159,7 +158,7 @@ def _price_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[Fiel
         if name and position in doubles:
             yield fault(place, "DUPLICATE", f"repeats {name!r}")
         if holder := holders.get(name or ""):
-            problem = f"names {name!r}, which belongs to the {_WORDS[holder.kind]} {holder.key!r}"
+            problem = f"names {name!r}, which belongs to the {holder.kind.noun} {holder.key!r}"
             yield fault(place, "TAKEN", problem)
 
 

@@ -81,6 +81,11 @@ class PlanKind(StrEnum):
     PLAN = "PLAN"
     ADD_ON = "ADD_ON"
 
+    @property
+    def noun(self) -> str:
+        """The kind in a sentence."""
+        return "plan" if self is PlanKind.PLAN else "add-on"
+
 
 class PlanStatus(StrEnum):
     """ACTIVE plans are offered; ARCHIVED ones serve those who have them."""
@@ -188,7 +193,7 @@ class Plan(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
 class Catalogue:
     """All features and plan versions, indexed for evaluation. Immutable: built anew when one of them changes."""
 
-    __slots__ = ("_by_id", "_by_key", "_by_price", "default_plan_key", "features")
+    __slots__ = ("_by_id", "_by_key", "_by_price", "_default", "default_plan_key", "features")
 
     def __init__(
         self, features: Iterable[Feature] = (), plans: Iterable[Plan] = (), *, default_plan_key: str | None = None
@@ -203,6 +208,7 @@ class Catalogue:
             self._by_key.setdefault(plan.key, []).append(plan)
             for name in {name for p in plan.prices for name in (p.lookup_key, p.stripe_price_id) if name}:
                 self._by_price.setdefault(name, []).append(plan)
+        self._default = self._find_default()
 
     def balance_feature(self, feature: Feature) -> Feature:
         """Return the feature whose balance this one uses: itself, or the credit type it draws on."""
@@ -230,9 +236,7 @@ class Catalogue:
 
     def default_plan(self) -> Plan | None:
         """Return the free plan: the one the setting names, or else the one whose latest version says that it is."""
-        if self.default_plan_key:
-            return self.plan(self.default_plan_key)
-        return next((plan for plan in self.plans() if plan.is_default and plan.status is PlanStatus.ACTIVE), None)
+        return self._default
 
     def plan_for_price(self, price_id: str, lookup_key: str | None, since: int) -> Plan | None:
         """Return the plan version that a subscription holding this price since then has.
@@ -246,6 +250,12 @@ class Catalogue:
         before = [plan for plan in versions if plan.published_at <= since]
         chosen = max(before, key=_publication) if before else min(versions, key=_publication)
         return self._by_id[chosen.id]
+
+    def _find_default(self) -> Plan | None:
+        plans = self.plans(PlanKind.PLAN)
+        if self.default_plan_key:
+            return next((plan for plan in plans if plan.key == self.default_plan_key), None)
+        return next((plan for plan in plans if plan.is_default and plan.status is PlanStatus.ACTIVE), None)
 
 
 def _publication(plan: Plan) -> tuple[int, int, str]:

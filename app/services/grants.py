@@ -12,7 +12,7 @@ from app.domain.api_key import Principal
 from app.domain.change import Record
 from app.domain.errors import NotFoundError
 from app.domain.faults import idempotency_key_faults, refuse
-from app.domain.grant import Grant, GrantSource, Override
+from app.domain.grant import PRIORITY, Grant, GrantSource, Override
 from app.domain.grant_rules import grant_faults, override_faults, reason_faults
 from app.domain.plan import ConfigValue, LimitBehavior, ResetPeriod
 from app.domain.workspace_state import WorkspaceState
@@ -31,6 +31,8 @@ class GrantEntitlementInput(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal | None = None
     unlimited: bool = False
     value: ConfigValue | None = None
+    priority: int = PRIORITY
+    reset_period: ResetPeriod = ResetPeriod.NEVER
     effective_at: int | None = None
     expires_at: int | None = None
     reason: str = ""
@@ -136,6 +138,8 @@ def _grant(input: GrantEntitlementInput, id: str, workspace_id: str, now: int) -
         amount=input.amount,
         unlimited=input.unlimited,
         value=input.value,
+        priority=input.priority,
+        reset_period=input.reset_period,
         reason=input.reason,
     )
 

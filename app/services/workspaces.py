@@ -13,7 +13,7 @@ from app.domain.change import Record
 from app.domain.coverage import DAY_MS
 from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from app.domain.faults import INPUT, idempotency_key_faults, refuse, text_faults
-from app.domain.plan import Plan, PlanStatus
+from app.domain.plan import Plan, PlanKind, PlanStatus
 from app.domain.workspace import BillingDetails, Workspace, WorkspaceTrial
 from app.domain.workspace_rules import billing_faults, email_faults, external_id_faults, metadata_faults
 from app.runtime import Runtime
@@ -162,6 +162,8 @@ async def _offered_plan(rt: Runtime, key: str) -> Plan:
     plan = rt.cache.catalogue().plan(key)
     if plan is None:
         raise NotFoundError("plan", key)
+    if plan.kind is PlanKind.ADD_ON:
+        raise ValidationError.of("input.planKey", "NOT_ALLOWED", f"planKey names {key!r}, an add-on; try a plan")
     if plan.status is PlanStatus.ARCHIVED:
         raise ConflictError(f"plan {key!r} is archived")
     return plan
