@@ -1,0 +1,1 @@
+"""The catalogue as a file: read, compare, apply, and write out again."""

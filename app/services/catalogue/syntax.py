@@ -1,0 +1,206 @@
+"""TOML text as plain values, and where in the text each of them stands."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import msgspec
+import tree_sitter_toml
+from tree_sitter import Language, Node, Parser
+
+from app.domain.errors import CatalogueFault, CatalogueFaultsError
+
+SOURCE_MAX: Final = 200_000
+"""Characters of a file: with what JSON adds it stays within the 256 kB of a request."""
+LINE_MAX: Final = 4_000
+"""Characters of a line: what a parser does with a key of n dots takes n² steps."""
+_DEPTH_MAX: Final = 16
+_TOO_DEEP: Final = f"nests tables and lists more than {_DEPTH_MAX} levels deep; a catalogue needs six"
+
+Path = tuple[str, ...]
+"""From the outside in: keys, and positions in arrays as digits."""
+
+_LANGUAGE: Final = Language(tree_sitter_toml.language())
+_AT: Final = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_AT_END: Final = " (at end of document)"
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """A character of the text; lines and columns count from 1."""
+
+    line: int
+    column: int
+
+
+_START: Final = Place(1, 1)
+
+
+class Document:
+    """The values of a TOML text; numbers with a fraction are exact `Decimal`s."""
+
+    def __init__(self, values: dict[str, Any], keys: dict[Path, Place], cells: dict[Path, Place]) -> None:
+        self.values = values
+        self._keys = keys
+        self._cells = cells
+
+    def key_place(self, path: Path) -> Place:
+        """Return where the key stands, or the nearest key around it that stands anywhere."""
+        for length in range(len(path), 0, -1):
+            if place := self._keys.get(path[:length]) or self._cells.get(path[:length]):
+                return place
+        return _START
+
+    def value_place(self, path: Path) -> Place:
+        """Return where the value starts; of a table with a header, and of what is missing, see `key_place`."""
+        return self._cells.get(path) or self.key_place(path)
+
+
+def parse(source: str) -> Document:
+    """Parse TOML 1.0. Raises `CatalogueFaultsError` for the first error of syntax, the only one that can be known."""
+    _refuse_unreadable(source)
+    try:
+        places = _Places(source)
+        values = tomllib.loads(source, parse_float=_exact)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(source, str(error)) from None
+    except RecursionError:
+        raise _fault(_START, "TOO_DEEP", _TOO_DEEP) from None
+    return Document(values, places.keys, places.cells)
+
+
+def _refuse_unreadable(source: str) -> None:
+    if len(source) > SOURCE_MAX:
+        problem = f"the file has {len(source)} characters; at most {SOURCE_MAX} are allowed"
+        raise _fault(_START, "TOO_LONG", f"{problem}: leave out what does not change, or apply it in parts")
+    for number, line in enumerate(source.split("\n"), start=1):
+        if len(line) > LINE_MAX:
+            problem = f"the line has {len(line)} characters; at most {LINE_MAX} are allowed: break it"
+            raise _fault(Place(number, LINE_MAX + 1), "TOO_LONG", problem)
+        if half := _HALF.search(line):
+            raise _fault(Place(number, half.start() + 1), "INVALID_CHARACTER", "half a surrogate pair stands here")
+
+
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent beyond what can be computed with
+        return Decimal("NaN")
+
+
+def _syntax_error(source: str, message: str) -> CatalogueFaultsError:
+    if found := _AT.search(message):
+        place = Place(int(found[1]), int(found[2]))
+    else:
+        lines = source.split("\n")
+        place = Place(len(lines), len(lines[-1]) + 1)
+    sentence = _AT.sub("", message).removesuffix(_AT_END)
+    return _fault(place, "SYNTAX", f"this is not TOML: {sentence[:1].lower()}{sentence[1:]}")
+
+
+def _fault(place: Place, code: str, message: str) -> CatalogueFaultsError:
+    return CatalogueFaultsError((CatalogueFault(place.line, place.column, (), code, message),))
+
+
+class _Places:
+    """One pass over the syntax tree, noting where every key and every value starts."""
+
+    def __init__(self, source: str) -> None:
+        self.keys: dict[Path, Place] = {}
+        self.cells: dict[Path, Place] = {}
+        self._lines = source.encode().split(b"\n")
+        self._lengths: dict[Path, int] = {}
+        self._document(Parser(_LANGUAGE).parse(source.encode()).root_node)
+
+    def _document(self, root: Node) -> None:
+        for node in root.named_children:
+            match node.type:
+                case "pair":
+                    self._pair((), node)
+                case "table":
+                    self._table(node)
+                case "table_array_element":
+                    self._table_array_element(node)
+                case _:
+                    pass  # comments
+
+    def _table(self, node: Node) -> None:
+        header, *pairs = node.named_children
+        path = self._key((), header, is_header=True)
+        for pair in pairs:
+            self._pair(path, pair)
+
+    def _table_array_element(self, node: Node) -> None:
+        header, *pairs = node.named_children
+        array = self._key((), header)
+        position = self._lengths.get(array, 0)
+        self._lengths[array] = position + 1
+        path = (*array, str(position))
+        self.cells[path] = self._place(header)
+        for pair in pairs:
+            self._pair(path, pair)
+
+    def _pair(self, base: Path, node: Node) -> None:
+        match node.named_children:
+            case [key, value] if node.type == "pair":
+                self._value(self._key(base, key), value)
+            case _:
+                pass  # a comment
+
+    def _key(self, base: Path, node: Node, *, is_header: bool = False) -> Path:
+        """Note where each part of a key stands, and return the path it leads to.
+
+        The header `[a.b]` names `a.b`; that it also names `a` counts only as long as nothing else does.
+        """
+        path = base
+        for part in _parts(node):
+            path = self._deeper(self._last_element(path), _text(part), part)
+            self.keys.setdefault(path, self._place(part))
+        if is_header:
+            self.keys[path] = self._place(list(_parts(node))[-1])
+        return path
+
+    def _deeper(self, path: Path, step: str, node: Node) -> Path:
+        if len(path) >= _DEPTH_MAX:
+            raise _fault(self._place(node), "TOO_DEEP", _TOO_DEEP)
+        return (*path, step)
+
+    def _last_element(self, path: Path) -> Path:
+        """Return the path itself; of an array of tables, that of its last element, which headers below it mean."""
+        length = self._lengths.get(path)
+        return path if length is None else (*path, str(length - 1))
+
+    def _value(self, path: Path, node: Node) -> None:
+        self.cells[path] = self._place(node)
+        match node.type:
+            case "inline_table":
+                for pair in node.named_children:
+                    self._pair(path, pair)
+            case "array":
+                elements = (child for child in node.named_children if child.type != "comment")
+                for position, element in enumerate(elements):
+                    self._value(self._deeper(path, str(position), element), element)
+            case _:
+                pass
+
+    def _place(self, node: Node) -> Place:
+        row, offset = node.start_point
+        # Columns of the tree count bytes.
+        return Place(row + 1, len(self._lines[row][:offset].decode(errors="replace")) + 1)
+
+
+def _parts(key: Node) -> Iterator[Node]:
+    """Yield the parts of a key, which the tree nests to the left: ((a.b).c)."""
+    parts: list[Node] = []
+    while key.type == "dotted_key":
+        key, last = key.named_children
+        parts.append(last)
+    yield key
+    yield from reversed(parts)
+
+
+def _text(part: Node) -> str:
+    text = (part.text or b"").decode()
+    return next(iter(tomllib.loads(f"{text} = 0"))) if part.type == "quoted_key" else text
