@@ -21,6 +21,7 @@ class Kind(StrEnum):
     API_KEY = "api_keys"
     BALANCE = "balances"
     STRIPE_OBJECT = "stripe_objects"
+    MIGRATION = "migrations"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):

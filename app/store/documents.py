@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import beanie
 from beanie import DecimalAnnotation
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 from pymongo import ASCENDING, IndexModel
 
 from app.domain.api_key import Scope
 from app.domain.change import Kind
 from app.domain.grant import GrantSource
+from app.domain.migration import MigrationStatus
 from app.domain.plan import (
     AccessLevel,
     FeatureType,
@@ -26,24 +26,28 @@ from app.domain.plan import (
 )
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
+from app.store.parts import (
+    FIELDS,
+    BillingPart,
+    ConfigValue,
+    GracePart,
+    MeterPart,
+    PlanFeaturePart,
+    PlanPricePart,
+    PotPart,
+    ReservationPart,
+    SubscriptionItemPart,
+    Text,
+    WorkspaceTrialPart,
+)
 
-_FIELDS: Final = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
 _UNIQUE_TEXT: Final[Mapping[str, Any]] = {"$type": "string"}
-
-ConfigValue = int | str | list[str]
-Text = Annotated[str, Field(strict=True)]
-
-
-class Part(BaseModel):
-    """A document within a document."""
-
-    model_config = _FIELDS
 
 
 class StoredDocument(beanie.Document):
     """What every collection's documents have."""
 
-    model_config = _FIELDS
+    model_config = FIELDS
 
     id: Text = Field(alias="_id", min_length=1)  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues] - beanie's is an ObjectId
     schema_version: int
@@ -57,32 +61,6 @@ class RecordDocument(StoredDocument):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
-
-
-class TaxIdPart(Part):
-    type: Text
-    value: Text
-
-
-class AddressPart(Part):
-    line1: Text | None
-    line2: Text | None
-    city: Text | None
-    state: Text | None
-    postal_code: Text | None
-    country: Text | None
-
-
-class BillingPart(Part):
-    legal_name: Text | None
-    address: AddressPart | None
-    tax_ids: list[TaxIdPart]
-
-
-class WorkspaceTrialPart(Part):
-    plan_id: Text
-    started_at: datetime
-    ends_at: datetime
 
 
 class WorkspaceDocument(RecordDocument):
@@ -122,26 +100,6 @@ class FeatureDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("key", unique=True),)
 
 
-class PlanFeaturePart(Part):
-    feature_key: Text
-    limit: DecimalAnnotation | None
-    limit_behavior: LimitBehavior
-    reset_period: ResetPeriod
-    value: ConfigValue | None
-    rollover_max: DecimalAnnotation | None
-    thresholds: list[int]
-
-
-class PlanPricePart(Part):
-    lookup_key: Text | None
-    stripe_price_id: Text | None
-
-
-class GracePart(Part):
-    days: int
-    access: AccessLevel
-
-
 class PlanDocument(RecordDocument):
     key: Text
     plan_version: int
@@ -162,17 +120,6 @@ class PlanDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel([("key", ASCENDING), ("planVersion", ASCENDING)], unique=True),
         )
-
-
-class SubscriptionItemPart(Part):
-    id: Text
-    price_id: Text
-    price_since_at: datetime
-    current_period_start_at: datetime
-    current_period_end_at: datetime
-    lookup_key: Text | None
-    product_id: Text | None
-    quantity: int
 
 
 class SubscriptionDocument(RecordDocument):
@@ -197,8 +144,9 @@ class SubscriptionDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel("workspaceId"),
             IndexModel("stripeCustomerId"),
-            IndexModel("items.priceId"),
-            IndexModel("items.lookupKey"),
+            # With the id, so that a migration finds its next batch without sorting the rest.
+            IndexModel([("items.priceId", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("items.lookupKey", ASCENDING), ("_id", ASCENDING)]),
         )
 
 
@@ -258,51 +206,6 @@ class ApiKeyDocument(RecordDocument):
         name = Kind.API_KEY.value
 
 
-class MeterPart(Part):
-    reset_period: ResetPeriod
-    start_at: datetime
-    end_at: datetime | None
-    used: DecimalAnnotation
-    limit: DecimalAnnotation | None
-    rollover_max: DecimalAnnotation | None
-    carried: DecimalAnnotation
-
-
-class PotPart(Part):
-    id: Text
-    start_at: datetime
-    end_at: datetime | None
-    used: DecimalAnnotation
-
-
-class WindowPart(Part):
-    reset_period: ResetPeriod
-    start_at: datetime
-
-
-class DrawPart(Part):
-    amount: DecimalAnnotation
-    windows: list[WindowPart]
-    pot: Text | None
-    pot_start_at: datetime | None
-
-
-class UsageLinePart(Part):
-    feature_key: Text
-    balance_key: Text
-    amount: DecimalAnnotation
-    charge: DecimalAnnotation
-    draws: list[DrawPart]
-
-
-class ReservationPart(Part):
-    id: Text
-    lines: list[UsageLinePart]
-    principal: Text
-    created_at: datetime
-    expires_at: datetime
-
-
 class BalanceDocument(RecordDocument):
     meters: dict[str, list[MeterPart]]
     pots: dict[str, list[PotPart]]
@@ -329,6 +232,25 @@ class StripeObjectDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("parkedUnder"),)
 
 
+class MigrationDocument(RecordDocument):
+    plan_key: Text
+    plan_id: Text
+    plan_version: int
+    published_at: datetime
+    total: int
+    started_at: datetime
+    status: MigrationStatus
+    moved: int
+    skipped: int
+    cursor: Text | None
+    finished_at: datetime | None
+    failure: Text | None
+
+    class Settings:
+        name = Kind.MIGRATION.value
+        indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("status"),)
+
+
 RECORD_DOCUMENTS: Final[Mapping[Kind, type[RecordDocument]]] = {
     Kind.WORKSPACE: WorkspaceDocument,
     Kind.FEATURE: FeatureDocument,
@@ -339,4 +261,5 @@ RECORD_DOCUMENTS: Final[Mapping[Kind, type[RecordDocument]]] = {
     Kind.API_KEY: ApiKeyDocument,
     Kind.BALANCE: BalanceDocument,
     Kind.STRIPE_OBJECT: StripeObjectDocument,
+    Kind.MIGRATION: MigrationDocument,
 }

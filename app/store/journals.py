@@ -10,7 +10,8 @@ from app.domain.audit import ActorKind
 from app.domain.change import Kind
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.usage import UsageKind
-from app.store.documents import Part, StoredDocument, Text, UsageLinePart
+from app.store.documents import StoredDocument
+from app.store.parts import Part, Text, UsageLinePart
 
 RETENTION_INDEX: Final = "retention"
 """The name of the index by which the server deletes what is old; `Mongo.open` sets its seconds."""

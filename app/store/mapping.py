@@ -9,6 +9,7 @@ import msgspec.inspect
 from app.domain.api_key import ApiKey
 from app.domain.change import Instant, Kind, Record, Tombstone
 from app.domain.grant import Grant, Override
+from app.domain.migration import Migration
 from app.domain.plan import Feature, Plan
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription
@@ -22,7 +23,7 @@ SCHEMA_VERSION: Final = 1
 
 RECORD_TYPES: Final[Mapping[Kind, type[Record]]] = {
     record.KIND: record
-    for record in (Workspace, Feature, Plan, Subscription, Grant, Override, ApiKey, Balance, StripeObject)
+    for record in (Workspace, Feature, Plan, Subscription, Grant, Override, ApiKey, Balance, StripeObject, Migration)
 }
 
 Document = dict[str, Any]

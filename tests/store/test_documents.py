@@ -6,7 +6,7 @@ from typing import Any
 import pydantic
 import pytest
 from support.mongomock import mock_database
-from support.records import NOW, feature, grant, limit, override, plan, sub, workspace
+from support.records import NOW, feature, grant, limit, migration, override, plan, sub, workspace
 
 from app.domain.api_key import ApiKey, Scope
 from app.domain.audit import Actor, ActorKind, AuditEntry
@@ -36,6 +36,7 @@ RECORDS = [
     ApiKey(id="key_1", version=1, incarnation="i", name="ci", secret_hash="0" * 64, scopes=(Scope.ADMIN,)),
     Balance(id="ws_1", version=1, incarnation="i", meters={"api.calls": (_METER,)}),
     StripeObject(id="sub_1", version=1, incarnation="i", type="subscription", raw="{}", source=StripeSource.FETCH),
+    migration(cursor="sub_1", moved=1),
 ]
 ENTRY = AuditEntry(
     id="audit_1",

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.grant import Grant, GrantSource, Override
+from app.domain.migration import Migration
 from app.domain.plan import (
     Feature,
     FeatureType,
@@ -131,4 +132,21 @@ def grant(id: str = "grant_1", key: str = "api_calls", **fields: Any) -> Grant:
 def override(id: str = "ovr_1", key: str = "api_calls", **fields: Any) -> Override:
     return Override(
         **{"id": id, "version": 1, "incarnation": "i", "workspace_id": "ws_1", "feature_key": key, **fields}
+    )
+
+
+def migration(id: str = "mig_1", key: str = "pro", plan_version: int = 2, **fields: Any) -> Migration:
+    return Migration(
+        **{
+            "id": id,
+            "version": 1,
+            "incarnation": "i",
+            "plan_key": key,
+            "plan_id": f"plan_{key}_{plan_version}",
+            "plan_version": plan_version,
+            "published_at": NOW - DAY,
+            "total": 1,
+            "started_at": NOW - DAY,
+            **fields,
+        }
     )
