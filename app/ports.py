@@ -8,6 +8,7 @@ import msgspec
 from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.consumption import Refused, Taken
+from app.domain.entitlement import Entitlement
 from app.domain.plan import Catalogue
 from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
@@ -160,10 +161,14 @@ class UsageRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The ledger entry as written; `replayed` where an earlier request with the same key wrote it."""
+    """The ledger entry as written; `replayed` where an earlier request with the same key wrote it.
+
+    `answer` checks one more unit of a feature, as it is since then; requests that were written together share answers.
+    """
 
     event: UsageEvent
     replayed: bool
+    answer: Callable[[str], Entitlement]
 
 
 class UsageWriter(Protocol):

@@ -2,6 +2,7 @@
 
 from calendar import monthrange
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -13,6 +14,8 @@ _FIXED_MS: Final = {
     ResetPeriod.DAY: 86_400_000,
     ResetPeriod.WEEK: 7 * 86_400_000,
 }
+_REMEMBERED: Final = 65_536
+"""Boundaries of windows: the same ones are asked for again and again."""
 _MEAN_MONTH_MS: Final = 2_629_746_000
 _MONTHS: Final = {ResetPeriod.MONTH: 1, ResetPeriod.QUARTER: 3, ResetPeriod.YEAR: 12, ResetPeriod.BILLING_CYCLE: 1}
 
@@ -50,6 +53,7 @@ def periods_between(reset_period: ResetPeriod, start_at: int, end_at: int) -> in
     return max(0, round((end_at - start_at) / length_ms)) if length_ms else 0
 
 
+@lru_cache(_REMEMBERED)
 def add_months(at: int, months: int) -> int:
     """Return the same day and time `months` later (or earlier), clamped to the month's last day."""
     moment = datetime.fromtimestamp(at // 1000, UTC)

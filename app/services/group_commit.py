@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from app.cache.cache import BillingCache
 from app.domain.change import Kind, Source
 from app.domain.consumption import Refused
+from app.domain.entitlement import Entitlement, evaluate
 from app.domain.errors import BillingError, ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from app.domain.usage import Balance, UsageEvent
 from app.ports import Accepted, Clock, Ids, RecordStore, ResultExistsError, UsageLedger, UsageRequest
@@ -216,9 +218,19 @@ class GroupCommit:
             return False
         for balance in draft.balances:
             self._cache.apply(balance, source=Source.COMMIT)
+        answers = {balance.id: self._answers(balance.id) for balance in draft.balances}
         for waiting, event in draft.accepted:
-            waiting.answer(Accepted(event, replayed=False))
+            waiting.answer(Accepted(event, replayed=False, answer=answers[event.workspace_id]))
         return True
+
+    def _answers(self, workspace_id: str) -> Callable[[str], Entitlement]:
+        """Return what evaluates a feature of the workspace as it is now, each only once."""
+        state, catalogue, at = self._cache.state(workspace_id), self._cache.catalogue(), self._clock.now_at()
+
+        def answer(feature_key: str) -> Entitlement:
+            return evaluate(feature_key, state, catalogue, at)
+
+        return cache(answer)
 
     async def _refresh(self, workspace_ids: Collection[str]) -> bool:
         """Bring the stored balances to RAM; return whether one was newer than what RAM had."""
@@ -236,8 +248,10 @@ class GroupCommit:
         found = await self._ledger.events(by_id)
         for event in found.values():
             asked = by_id[event.id]
-            is_same = event.input_digest == asked.request.event.input_digest
-            asked.answer(Accepted(event, replayed=True) if is_same else IdempotencyConflictError(event.recorded_at))
+            if event.input_digest == asked.request.event.input_digest:
+                asked.answer(Accepted(event, replayed=True, answer=self._answers(event.workspace_id)))
+            else:
+                asked.answer(IdempotencyConflictError(event.recorded_at))
         return bool(found)
 
     def _raised(self, balance: Balance, at: int) -> Balance:

@@ -10,7 +10,7 @@ import msgspec
 from app.domain import consumption, ids
 from app.domain.api_key import Principal
 from app.domain.consumption import LimitExceededError, Refused, Taken, Wanted
-from app.domain.entitlement import Entitlement, evaluate
+from app.domain.entitlement import Entitlement
 from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from app.domain.faults import INPUT, fault, idempotency_key_faults, is_storable, quantity_faults, refuse
 from app.domain.grant_rules import reason_faults
@@ -235,8 +235,7 @@ async def _write(
     outcome = await rt.usage.write(UsageRequest(event=event, decide=decide, prepare=prepare))
     if isinstance(outcome, Refused):
         raise LimitExceededError(outcome)
-    state, catalogue, at = rt.cache.state(outcome.event.workspace_id), rt.cache.catalogue(), rt.clock.now_at()
-    answers = tuple(evaluate(line.feature_key, state, catalogue, at) for line in outcome.event.lines)
+    answers = tuple(outcome.answer(line.feature_key) for line in outcome.event.lines)
     return Used(outcome.event, answers, outcome.replayed)
 
 

@@ -1,0 +1,210 @@
+"""How fast `consume` is beside a bare conditional update, and whether a flood of it delays a revocation.
+
+Both sides run in one process against one mongod, in turns, with the same number of callers, each of which sends its
+next request when the last is answered. `consume` is the whole use case: the decision with its windows and grants, the
+ledger entry, compare-and-set, RAM, and the answer; the bare loop is one `find_one_and_update` that raises a counter
+where it stays below a limit. Both wait for a majority.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+from app.cache.cache import BillingCache
+from app.cache.feed import Feed
+from app.domain.api_key import Principal, Scope
+from app.domain.change import Kind, Record
+from app.domain.consumption import Wanted
+from app.domain.grant import Override
+from app.domain.plan import Feature, FeatureType, MergeRule, MeterType, Plan, PlanFeature, ResetPeriod
+from app.domain.workspace import Workspace
+from app.gateways.clock import SystemClock, Uuid7Ids
+from app.runtime import Runtime
+from app.sandbox.mongod import EmbeddedMongod
+from app.services import usage
+from app.services.group_commit import GroupCommit
+from app.services.lookup import Lookup
+from app.store.ledger import MongoLedger
+from app.store.mongo import Mongo
+from app.store.records import MongoStore
+from app.telemetry import Metrics, configure_logging
+from sync.supervisor import SyncService
+
+CALLER: Final = Principal(id="key_bench", scopes=frozenset({Scope.USAGE_WRITE}))
+KEY: Final = "api_calls"
+SPREAD: Final = 1_000
+Call = Callable[[int], Awaitable[object]]
+
+
+class Bench:
+    """One process's collaborators, and the counters of the bare loop."""
+
+    def __init__(self, uri: str) -> None:
+        self.mongo = Mongo(uri, "bench")
+        clock, ids = SystemClock(), Uuid7Ids()
+        self.cache = BillingCache(feed=Feed(), clock=clock, default_plan_key="free")
+        store, ledger = MongoStore(self.mongo), MongoLedger(self.mongo)
+        nothing: Any = None  # `consume` uses neither inbox nor sync
+        self.rt = Runtime(
+            clock=clock,
+            ids=ids,
+            store=store,
+            ledger=ledger,
+            usage=GroupCommit(store, ledger, self.cache, clock=clock, ids=ids),
+            cache=self.cache,
+            inbox=nothing,
+            lookup=Lookup(store, self.cache, clock),
+            sync=nothing,
+            metrics=Metrics(),
+            backdate_ms=0,
+        )
+        self.sync = SyncService(
+            mongo=self.mongo,
+            store=store,
+            cache=self.cache,
+            metrics=self.rt.metrics,
+            clock=clock,
+            reconcile_interval_s=3600,
+            workers=(),
+        )
+        self.sent = 0
+
+    async def fill(self) -> None:
+        """Make a plan without an end in sight, the workspaces, and a counter for each."""
+        now = self.rt.clock.now_at()
+        life: dict[str, Any] = {"version": 1, "incarnation": "bench", "created_at": now, "updated_at": now}
+        row = PlanFeature(feature_key=KEY, limit=Decimal(10) ** 9, reset_period=ResetPeriod.MONTH)
+        records: list[Record] = [
+            Feature(
+                id="feat_calls",
+                key=KEY,
+                name="Calls",
+                type=FeatureType.METERED,
+                meter_type=MeterType.INCREMENTAL,
+                merge=MergeRule.SUM,
+                **life,
+            ),
+            Plan(id="plan_free", key="free", plan_version=1, name="Free", published_at=now, features=(row,), **life),
+            *(Workspace(id=f"ws_{n}", **life) for n in range(SPREAD)),
+        ]
+        await self.rt.store.write(records, (), None)
+        await self.mongo.db["counters"].insert_many([{"_id": f"ws_{n}", "used": 0} for n in range(SPREAD)])
+
+    async def consume(self, n: int) -> None:
+        self.sent += 1
+        await usage.consume(
+            self.rt,
+            CALLER,
+            usage.ConsumeInput(
+                idempotency_key=f"k{self.sent}", workspace_id=f"ws_{n}", lines=(Wanted(KEY, Decimal(1)),)
+            ),
+        )
+
+    async def bare(self, n: int) -> None:
+        wanted = {"_id": f"ws_{n}", "used": {"$lte": 10**9 - 1}}
+        await self.mongo.db["counters"].find_one_and_update(wanted, {"$inc": {"used": 1}})
+
+    async def revoke(self) -> float:
+        """Revoke a feature behind the service's back; return the seconds until RAM knows."""
+        self.sent += 1
+        name = f"ovr_{self.sent}"
+        override = Override(
+            id=name, version=1, incarnation="bench", workspace_id="ws_999", feature_key=name, revoked=True
+        )
+        sent = perf_counter()
+        await self.rt.store.write((override,), (), None)
+        while self.cache.held(Kind.OVERRIDE, name) is None:  # noqa: ASYNC110 - what is waited for is measured
+            await asyncio.sleep(0.0005)
+        return perf_counter() - sent
+
+
+async def rate(call: Call, *, callers: int, spread: int, seconds: float) -> tuple[float, list[float]]:
+    """Let callers call for some seconds; return calls per second and how long each took."""
+    took: list[float] = []
+    ends = perf_counter() + seconds
+    turn = 0
+
+    async def caller() -> None:
+        nonlocal turn
+        while (started := perf_counter()) < ends:
+            turn += 1
+            await call(turn % spread)
+            took.append(perf_counter() - started)
+
+    started = perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return len(took) / (perf_counter() - started), took
+
+
+def percentile(took: list[float], share: float) -> float:
+    return sorted(took)[min(len(took) - 1, int(len(took) * share))] * 1000
+
+
+async def compare(bench: Bench, name: str, *, callers: int, spread: int, rounds: int, seconds: float) -> float:
+    """Print one line a side, and return the ratio of their rates, medians over rounds in turns."""
+    rates: dict[str, list[float]] = {"consume": [], "bare": []}
+    times: dict[str, list[float]] = {"consume": [], "bare": []}
+    for _ in range(rounds):
+        for side, call in (("consume", bench.consume), ("bare", bench.bare)):
+            per_second, took = await rate(call, callers=callers, spread=spread, seconds=seconds)
+            rates[side].append(per_second)
+            times[side].extend(took)
+    for side, found in rates.items():
+        p50, p99 = percentile(times[side], 0.5), percentile(times[side], 0.99)
+        speed = statistics.median(found)
+        print(f"{name:20} {callers:4} callers  {side:8} {speed:8.0f}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms")
+    ratio = statistics.median(rates["consume"]) / statistics.median(rates["bare"])
+    print(f"{name:20} {callers:4} callers  ratio    {ratio:8.2f}")
+    return ratio
+
+
+async def revocations(bench: Bench, seconds: float) -> None:
+    """Print how long a revocation takes to reach RAM by the stream, idle and under a flood of usage."""
+    idle = [await bench.revoke() for _ in range(30)]
+    flood = asyncio.create_task(rate(bench.consume, callers=64, spread=SPREAD, seconds=seconds))
+    await asyncio.sleep(0.5)
+    busy: list[float] = []
+    while not flood.done():
+        busy.append(await bench.revoke())
+    for name, took in (("idle", idle), ("under a flood of usage", busy)):
+        p50, p99 = percentile(took, 0.5), percentile(took, 0.99)
+        print(f"revocation written and in RAM, {name:24} p50 {p50:6.1f} ms  p99 {p99:6.1f} ms  n={len(took)}")
+
+
+async def run(uri: str, *, rounds: int, seconds: float) -> None:
+    bench = Bench(uri)
+    await bench.mongo.open()
+    await bench.fill()
+    async with bench.sync.running():
+        await bench.sync.until_ready()
+        await rate(bench.consume, callers=32, spread=SPREAD, seconds=1)
+        for callers in (1, 64, 256):
+            await compare(bench, "one hot workspace", callers=callers, spread=1, rounds=rounds, seconds=seconds)
+            await compare(bench, "1,000 workspaces", callers=callers, spread=SPREAD, rounds=rounds, seconds=seconds)
+        await revocations(bench, seconds * 2)
+    await bench.mongo.close()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--seconds", type=float, default=2.0, help="per side and round")
+    given = arguments.parse_args()
+    configure_logging(level="ERROR", format="json")
+    with tempfile.TemporaryDirectory() as folder:
+        mongod = EmbeddedMongod.start(Path(folder))
+        try:
+            asyncio.run(run(mongod.uri, rounds=given.rounds, seconds=given.seconds))
+        finally:
+            mongod.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
