@@ -41,12 +41,16 @@ class Ids(Protocol):
 
 
 class StoredResult(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """What an idempotent operation answered: the `records` it wrote, in order. `id` is `principal:operation:key`."""
+    """What an idempotent operation answered: the `records` it wrote, in order. `id` is `principal:operation:key`.
+
+    `answer` is what the records alone do not tell, in a form of the operation's own.
+    """
 
     id: str
     input_digest: str
     created_at: int
     records: tuple[Record, ...] = ()
+    answer: str = ""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

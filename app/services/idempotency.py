@@ -16,10 +16,11 @@ from app.services.commit import commit
 
 
 class Once(msgspec.Struct, frozen=True):
-    """What was written under a key; `replayed` where it was written before."""
+    """What was written under a key, and what else was answered; `replayed` where it was written before."""
 
     records: tuple[Record, ...]
     replayed: bool
+    answer: str = ""
 
 
 async def once(
@@ -29,6 +30,8 @@ async def once(
     key: str,
     input: object,
     decide: Callable[[], Awaitable[Sequence[Record]]],
+    *,
+    answer: Callable[[], str] = str,
 ) -> Once:
     """Decide and commit, unless the principal has sent this key for this operation before.
 
@@ -42,14 +45,14 @@ async def once(
         return await _replay(rt, stored, digest)
     try:
         records = await decide()
-        result = StoredResult(id=id, input_digest=digest, created_at=rt.clock.now_at())
+        result = StoredResult(id=id, input_digest=digest, created_at=rt.clock.now_at(), answer=answer())
         written = await commit(rt, Actor(ActorKind.API_KEY, principal.id), operation, records, result=result)
     except (ResultExistsError, ConflictError):
         # A twin may have come first: then this one conflicts with what the twin wrote.
         if stored := await rt.store.result(id):
             return await _replay(rt, stored, digest)
         raise
-    return Once(written, replayed=False)
+    return Once(written, replayed=False, answer=result.answer)
 
 
 async def _replay(rt: Runtime, stored: StoredResult, digest: str) -> Once:
@@ -59,4 +62,4 @@ async def _replay(rt: Runtime, stored: StoredResult, digest: str) -> Once:
     for record in stored.records:
         for current in (await rt.store.read(record.KIND, (record.id,))).values():
             rt.cache.apply(current, source=Source.LOOKUP)
-    return Once(stored.records, replayed=True)
+    return Once(stored.records, replayed=True, answer=stored.answer)

@@ -39,17 +39,26 @@ Given the number of conflicts so far: after the first one, RAM is not to be trus
 """
 
 
-async def settle(rt: Runtime, principal: Principal, operation: str, input: Keyed, decide: Decide) -> Once:
-    """Decide and commit once per idempotency key.
+async def settle(
+    rt: Runtime,
+    principal: Principal,
+    operation: str,
+    input: Keyed,
+    decide: Decide,
+    *,
+    answer: Callable[[], str] = str,
+) -> Once:
+    """Decide and commit once per idempotency key; `answer` tells, once decided, what a replay is to answer besides.
 
     RAM may lag behind another replica's write, so what conflicts is decided again on what the store holds;
     a conflict that stands there too is the caller's.
     """
     _refuse_unstorable(input)
+    decided_once = partial(once, rt, principal, operation, input.idempotency_key, input, answer=answer)
     for conflicts in range(_CONFLICTS_MAX):
         with suppress(ConflictError):
-            return await once(rt, principal, operation, input.idempotency_key, input, partial(decide, conflicts))
-    return await once(rt, principal, operation, input.idempotency_key, input, partial(decide, _CONFLICTS_MAX))
+            return await decided_once(partial(decide, conflicts))
+    return await decided_once(partial(decide, _CONFLICTS_MAX))
 
 
 def _refuse_unstorable(input: Keyed) -> None:

@@ -72,6 +72,7 @@ class ResultDocument(StoredDocument):
     input_digest: Text
     created_at: datetime
     records: list[dict[str, Any]]
+    answer: Text
 
     class Settings:
         name = "idempotency"

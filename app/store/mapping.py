@@ -89,7 +89,9 @@ def result_from_document(raw: Mapping[str, Any]) -> StoredResult:
         records = tuple(from_document(Kind(tagged["kind"]), tagged["document"]) for tagged in raw.get("records") or ())
     except (KeyError, TypeError, ValueError, AttributeError, MappingError) as error:
         raise MappingError("idempotency", head.id, f"records: {error}") from error
-    return StoredResult(id=head.id, input_digest=head.input_digest, created_at=head.created_at, records=records)
+    return StoredResult(
+        id=head.id, input_digest=head.input_digest, created_at=head.created_at, records=records, answer=head.answer
+    )
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -105,6 +107,7 @@ class _ResultHead(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="c
     id: str
     input_digest: str
     created_at: Instant
+    answer: str
 
 
 _plans: dict[type, _Plan] = {}

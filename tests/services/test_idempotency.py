@@ -172,6 +172,16 @@ async def test_an_operation_that_changes_nothing_is_remembered_too(rt: Runtime) 
     assert await send(rt, decide) == Once((), replayed=True)
 
 
+async def test_a_replay_answers_what_was_answered_beside_the_records(rt: Runtime) -> None:
+    async def answered(answer: str) -> Once:
+        return await once(rt, ALICE, "create", "k", Rename("Acme"), Decider(rt), answer=lambda: answer)
+
+    first = await answered("two of three")
+
+    assert first.answer == "two of three"
+    assert await answered("nothing") == Once(first.records, replayed=True, answer="two of three")
+
+
 async def test_a_replay_on_another_replica_is_in_its_ram(rt: Runtime, mongodb_uri: str, database: str) -> None:
     [created] = (await send(rt, Decider(rt))).records
 

@@ -66,7 +66,7 @@ USAGE = UsageEvent(
     principal="key_1",
     input_digest="d",
 )
-RESULT = StoredResult(id="key_1:grant:k", input_digest="d", created_at=NOW, records=(grant(),))
+RESULT = StoredResult(id="key_1:grant:k", input_digest="d", created_at=NOW, records=(grant(),), answer="{}")
 
 
 def test_every_kind_is_among_the_examples() -> None:

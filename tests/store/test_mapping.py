@@ -83,7 +83,7 @@ def test_a_record_comes_back_as_it_went_in(kind: Kind, data: st.DataObject) -> N
 
 @given(st.lists(st.sampled_from(list(Kind)).flatmap(records_of), max_size=3).map(tuple))
 def test_a_stored_result_keeps_its_records_and_their_types(records: tuple[Record, ...]) -> None:
-    result = StoredResult(id="key_1:grant:k", input_digest="d", created_at=NOW, records=records)
+    result = StoredResult(id="key_1:grant:k", input_digest="d", created_at=NOW, records=records, answer="{}")
 
     assert result_from_document(through_bson(to_document(result))) == result
 
