@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.api import Api
-from support.records import DAY, NOW, feature, grant, item, limit, override, plan, sub, workspace
+from support.records import DAY, NOW, add_on, feature, grant, item, limit, override, plan, sub, workspace
 
 from app.domain.api_key import Scope
 from app.domain.plan import PlanFeature
@@ -257,6 +257,7 @@ NODE = "query($i: ID!) { node(id: $i) { __typename id } }"
         ("ws_1", "Workspace"),
         ("feat_api_calls", "Feature"),
         ("plan_pro_1", "Plan"),
+        ("plan_pack_1", "AddOn"),
         ("sub_1", "Subscription"),
         ("grant_1", "EntitlementGrant"),
         ("ovr_1", "EntitlementOverride"),
@@ -265,7 +266,7 @@ NODE = "query($i: ID!) { node(id: $i) { __typename id } }"
     ],
 )
 async def test_a_node_is_found_by_its_id(api: Api, id: str, typename: str) -> None:
-    api.put(grant(), override())
+    api.put(grant(), override(), add_on("pack"))
     await api.inbox.accept(event(1))
 
     assert (await api.data(NODE, {"i": id}))["node"] == {"__typename": typename, "id": id}
@@ -318,6 +319,8 @@ ROOTS = {
     "{ subscriptions { nodes { id } } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ},
     "{ plans { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     '{ plan(key: "a") { id } }': {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
+    "{ addOns { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
+    '{ addOn(key: "a") { id } }': {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ features { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ stripeEvents { nodes { id } } }": {Scope.OPERATOR},
     "{ syncStatus { cache { ready } } }": {Scope.OPERATOR},
@@ -336,7 +339,11 @@ ROOTS = {
             ("setOverride", 'workspaceId: "a", featureKey: "a"', Scope.BILLING_WRITE),
             ("removeOverride", 'overrideId: "a"', Scope.BILLING_WRITE),
             ("createFeature", 'key: "a", name: "a", type: BOOLEAN', Scope.CATALOG_WRITE),
+            ("archiveFeature", 'featureKey: "a"', Scope.CATALOG_WRITE),
             ("createPlan", 'key: "a", name: "a"', Scope.CATALOG_WRITE),
+            ("archivePlan", 'planKey: "a"', Scope.CATALOG_WRITE),
+            ("createAddOn", 'key: "a", name: "a"', Scope.CATALOG_WRITE),
+            ("archiveAddOn", 'addOnKey: "a"', Scope.CATALOG_WRITE),
             ("recordUsage", 'workspaceId: "a", featureKey: "a", amount: 1', Scope.USAGE_WRITE),
             ("createApiKey", 'name: "a", scopes: []', Scope.ADMIN),
             ("revokeApiKey", 'apiKeyId: "a"', Scope.ADMIN),

@@ -20,13 +20,24 @@ from app.services import grants
 class GrantEntitlementInput:
     idempotency_key: str = strawberry.field(description=KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
-    feature_key: str = strawberry.field(description="The feature.")
+    feature_key: str = strawberry.field(description="The feature; of one that draws on credits, the credit type.")
     source: domain.GrantSource = strawberry.field(
-        default=domain.GrantSource.MANUAL, description="PROMOTIONAL or MANUAL."
+        default=domain.GrantSource.MANUAL, description="PROMOTIONAL, TOP_UP (it was paid for) or MANUAL."
     )
-    amount: Decimal | None = strawberry.field(default=None, description="METERED: needed unless `unlimited`.")
-    unlimited: bool = strawberry.field(default=False, description="METERED: lifts every limit.")
+    amount: Decimal | None = strawberry.field(
+        default=None, description="METERED and CREDIT: above 0, and needed unless `unlimited`."
+    )
+    unlimited: bool = strawberry.field(default=False, description="METERED and CREDIT: lifts every limit.")
     value: Json | None = strawberry.field(default=None, description="CONFIG: needed.")
+    priority: int = strawberry.field(
+        default=domain.PRIORITY,
+        description="METERED and CREDIT: 0 to 1000; lower is used up first. Of equals, what expires first.",
+    )
+    reset_period: ResetPeriod = strawberry.field(
+        default=ResetPeriod.NEVER,
+        description="METERED and CREDIT: the amount is full again after each, counted from effectiveAt; NEVER is used "
+        "up once. NEVER for FLUCTUATING features and with `unlimited`, never BILLING_CYCLE.",
+    )
     effective_at: DateTime | None = strawberry.field(
         default=None, description="In force from then on; now unless given."
     )
@@ -49,13 +60,15 @@ class RevokeGrantInput:
 class SetOverrideInput:
     idempotency_key: str = strawberry.field(description=KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
-    feature_key: str = strawberry.field(description="The feature.")
+    feature_key: str = strawberry.field(
+        description="The feature. One that draws on credits can only be `revoked`; limit its credit type instead."
+    )
     subscription_id: strawberry.ID | None = strawberry.field(
         default=None, description="Replaces this subscription's word only; the whole workspace's unless given."
     )
     revoked: bool = strawberry.field(default=False, description="Takes the feature away, whatever else gives it.")
     limit: Decimal | None = strawberry.field(
-        default=None, description="METERED: needed unless `revoked` or limitBehavior is UNLIMITED."
+        default=None, description="METERED and CREDIT: needed unless `revoked` or limitBehavior is UNLIMITED."
     )
     limit_behavior: LimitBehavior = strawberry.field(
         default=LimitBehavior.HARD, description="What happens beyond the limit."
@@ -110,6 +123,8 @@ class GrantMutations:
             amount=input.amount,
             unlimited=input.unlimited,
             value=to_value(input.value),
+            priority=input.priority,
+            reset_period=input.reset_period,
             effective_at=input.effective_at,
             expires_at=input.expires_at,
             reason=input.reason or "",

@@ -11,7 +11,7 @@ from app.domain.change import Kind
 from app.graphql.context import Info
 from app.graphql.permissions import check_type, requires
 from app.graphql.types.api_key import ApiKey
-from app.graphql.types.catalogue import Feature, Plan
+from app.graphql.types.catalogue import AddOn, Feature, Plan, plan_or_add_on
 from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
 from app.graphql.types.node import Node
 from app.graphql.types.stripe_event import StripeEvent
@@ -50,9 +50,9 @@ def _feature(info: Info, id: str) -> Feature | None:
     return Feature.from_domain(record) if isinstance(record, plan.Feature) else None
 
 
-def _plan(info: Info, id: str) -> Plan | None:
+def _plan(info: Info, id: str) -> Plan | AddOn | None:
     found = info.context.loaded().cache.catalogue().plan_by_id(id)
-    return Plan.from_domain(found) if found else None
+    return plan_or_add_on(found) if found else None
 
 
 def _subscription(info: Info, id: str) -> Subscription | None:

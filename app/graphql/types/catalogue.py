@@ -1,4 +1,4 @@
-"""Features and plans."""
+"""Features, plans and add-ons."""
 
 from decimal import Decimal
 
@@ -13,15 +13,29 @@ from app.graphql.types.node import Node
 
 @strawberry.type(directives=requires(*SEES_CATALOG), description="A thing that plans give.")
 class Feature(Node):
+    credit_key: strawberry.Private[str | None]
     key: str = strawberry.field(description="Unique; what checks are made with. Never changes.")
     name: str = strawberry.field(description="For people.")
     type: domain.FeatureType = strawberry.field(description="Never changes.")
-    unit: str | None = strawberry.field(description="What a METERED feature counts, for people: `call`.")
+    unit: str | None = strawberry.field(description="What a METERED or CREDIT feature counts, for people: `call`.")
     meter_type: domain.MeterType | None = strawberry.field(description="METERED features only.")
     value_type: domain.ValueType | None = strawberry.field(description="CONFIG features only.")
     enum_values: list[str] = strawberry.field(description="The values an ENUM feature can have; else empty.")
     merge: domain.MergeRule = strawberry.field(description="How several plans' words become one.")
+    cost: Decimal | None = strawberry.field(
+        description="The credits that one unit takes: CREDIT features that draw on a credit type; else null."
+    )
     created_at: DateTime = strawberry.field(description="When it was created.")
+    archived_at: DateTime | None = strawberry.field(
+        description="Since when no plan, grant or override can name it any more; null while they can."
+    )
+
+    @strawberry.field(
+        graphql_type="Feature | None",
+        description="The CREDIT feature whose balance this one draws on; null where it has its own, or none.",
+    )
+    def credit_type(self, info: Info) -> "Feature | None":
+        return feature_of(info, self.credit_key) if self.credit_key else None
 
     @classmethod
     def from_domain(cls, feature: domain.Feature) -> "Feature":
@@ -36,27 +50,44 @@ class Feature(Node):
             value_type=feature.value_type,
             enum_values=list(feature.enum_values),
             merge=feature.merge,
+            credit_key=feature.credit_key,
+            cost=feature.cost,
             created_at=DateTime(feature.created_at),
+            archived_at=None if feature.archived_at is None else DateTime(feature.archived_at),
         )
 
 
-@strawberry.type(directives=requires(*SEES_CATALOG), description="What a plan says of one feature.")
+def feature_of(info: Info, key: str) -> Feature | None:
+    """Find the feature with this key in RAM."""
+    feature = info.context.loaded().cache.catalogue().features.get(key)
+    return Feature.from_domain(feature) if feature else None
+
+
+@strawberry.type(directives=requires(*SEES_CATALOG), description="What a plan or an add-on says of one feature.")
 class PlanFeature:
     feature_key: str = strawberry.field(
-        description="The feature. A METERED one may stand several times with different reset periods; each must pass."
+        description="The feature. A METERED or CREDIT one may stand several times with different reset periods; "
+        "in a plan each must pass."
     )
-    limit: Decimal | None = strawberry.field(description="METERED only; null where limitBehavior is UNLIMITED.")
+    limit: Decimal | None = strawberry.field(
+        description="METERED and CREDIT only; null where limitBehavior is UNLIMITED. An add-on's is per piece."
+    )
     limit_behavior: domain.LimitBehavior = strawberry.field(description="What happens beyond the limit.")
     reset_period: domain.ResetPeriod = strawberry.field(description="When usage starts from zero again.")
     value: Json | None = strawberry.field(description="CONFIG only: integer, string or list of strings by valueType.")
+    rollover_max: Decimal | None = strawberry.field(
+        description="How much of what is left at a period's end goes into the next one, at most; null is nothing."
+    )
+    thresholds: list[int] = strawberry.field(
+        description="Percentages of the limit, ascending, each told of once per period when usage reaches it."
+    )
 
     @strawberry.field(description="The feature itself; null where the catalogue lacks it.")
     def feature(self, info: Info) -> Feature | None:
-        feature = info.context.loaded().cache.catalogue().features.get(self.feature_key)
-        return Feature.from_domain(feature) if feature else None
+        return feature_of(info, self.feature_key)
 
 
-@strawberry.type(directives=requires(*SEES_CATALOG), description="A Stripe price that buys the plan.")
+@strawberry.type(directives=requires(*SEES_CATALOG), description="A Stripe price that buys the plan or add-on.")
 class PlanPrice:
     lookup_key: str | None = strawberry.field(description="Stripe's lookup key: the same in test and live mode.")
     stripe_price_id: str | None = strawberry.field(description="Stripe's id of the price.")
@@ -68,6 +99,9 @@ class GracePolicy:
     access: domain.AccessLevel = strawberry.field(description="What is given on these days.")
 
 
+_PUBLISHED_AT = "Subscriptions that had the price before keep the earlier version."
+
+
 @strawberry.type(
     directives=requires(*SEES_CATALOG),
     description="One published version of a plan. Versions never change; a subscription keeps the one it bought.",
@@ -76,15 +110,17 @@ class Plan(Node):
     key: str = strawberry.field(description="The same for all versions of the plan.")
     version: int = strawberry.field(description="From 1.")
     name: str = strawberry.field(description="For people.")
-    status: domain.PlanStatus = strawberry.field(description="Whether it is offered.")
+    status: domain.PlanStatus = strawberry.field(description="Whether it is offered; the latest version's counts.")
     prices: list[PlanPrice] = strawberry.field(description="The Stripe prices that buy it.")
     features: list[PlanFeature] = strawberry.field(description="What it gives.")
     trial_days: int = strawberry.field(description="How long `startTrial` lasts unless told otherwise.")
     grace: GracePolicy = strawberry.field(description="What it gives while payment is overdue.")
     paused_access: domain.AccessLevel = strawberry.field(description="What it gives while paused.")
-    published_at: DateTime = strawberry.field(
-        description="Subscriptions that had the price before keep the earlier version."
+    is_default: bool = strawberry.field(
+        description="Whether workspaces without an entitling subscription have it, "
+        "unless the service's setting DEFAULT_PLAN names another plan. The latest version's counts."
     )
+    published_at: DateTime = strawberry.field(description=_PUBLISHED_AT)
 
     @classmethod
     def from_domain(cls, plan: domain.Plan) -> "Plan":
@@ -95,20 +131,68 @@ class Plan(Node):
             version=plan.plan_version,
             name=plan.name,
             status=plan.status,
-            prices=[PlanPrice(lookup_key=p.lookup_key, stripe_price_id=p.stripe_price_id) for p in plan.prices],
-            features=[_plan_feature(row) for row in plan.features],
+            prices=_prices(plan),
+            features=_features(plan),
             trial_days=plan.trial_days,
             grace=GracePolicy(days=plan.grace.days, access=plan.grace.access),
             paused_access=plan.paused_access,
+            is_default=plan.is_default,
             published_at=DateTime(plan.published_at),
         )
 
 
-def _plan_feature(row: domain.PlanFeature) -> PlanFeature:
-    return PlanFeature(
-        feature_key=row.feature_key,
-        limit=row.limit,
-        limit_behavior=row.limit_behavior,
-        reset_period=row.reset_period,
-        value=None if row.value is None else Json(row.value),
+@strawberry.type(
+    directives=requires(*SEES_CATALOG),
+    description="One published version of an add-on: bought beside a plan, in a quantity that multiplies its limits. "
+    "Versions never change; a subscription keeps the one it bought.",
+)
+class AddOn(Node):
+    key: str = strawberry.field(description="The same for all versions of the add-on, and no plan's.")
+    version: int = strawberry.field(description="From 1.")
+    name: str = strawberry.field(description="For people.")
+    status: domain.PlanStatus = strawberry.field(description="Whether it is offered; the latest version's counts.")
+    prices: list[PlanPrice] = strawberry.field(description="The Stripe prices that buy it.")
+    features: list[PlanFeature] = strawberry.field(description="What one piece of it adds.")
+    max_quantity: int | None = strawberry.field(
+        description="How many a workspace may buy; null is any number. What Stripe bills counts, whatever stands here."
     )
+    published_at: DateTime = strawberry.field(description=_PUBLISHED_AT)
+
+    @classmethod
+    def from_domain(cls, plan: domain.Plan) -> "AddOn":
+        """Translate."""
+        return cls(
+            id=strawberry.ID(plan.id),
+            key=plan.key,
+            version=plan.plan_version,
+            name=plan.name,
+            status=plan.status,
+            prices=_prices(plan),
+            features=_features(plan),
+            max_quantity=plan.max_quantity,
+            published_at=DateTime(plan.published_at),
+        )
+
+
+def plan_or_add_on(plan: domain.Plan) -> Plan | AddOn:
+    """Translate by kind."""
+    return Plan.from_domain(plan) if plan.kind is domain.PlanKind.PLAN else AddOn.from_domain(plan)
+
+
+def _prices(plan: domain.Plan) -> list[PlanPrice]:
+    return [PlanPrice(lookup_key=price.lookup_key, stripe_price_id=price.stripe_price_id) for price in plan.prices]
+
+
+def _features(plan: domain.Plan) -> list[PlanFeature]:
+    return [
+        PlanFeature(
+            feature_key=row.feature_key,
+            limit=row.limit,
+            limit_behavior=row.limit_behavior,
+            reset_period=row.reset_period,
+            value=None if row.value is None else Json(row.value),
+            rollover_max=row.rollover_max,
+            thresholds=list(row.thresholds),
+        )
+        for row in plan.features
+    ]

@@ -8,7 +8,7 @@ import strawberry
 
 from app.domain import entitlement as domain
 from app.domain.entitlement import AccessDeniedReason, denied, evaluate
-from app.domain.plan import Catalogue, FeatureType, MeterType
+from app.domain.plan import Catalogue
 from app.domain.workspace_state import WorkspaceState
 from app.graphql.errors import bad_input
 from app.graphql.types.entitlement import Entitlement, EntitlementDecision, EntitlementSet
@@ -48,7 +48,7 @@ def decision(check: Check, state: WorkspaceState | None, catalogue: Catalogue, a
     amount = check.requested_usage
     if amount is not None and amount < 0:
         feature = catalogue.features.get(check.feature_key)
-        if feature and feature.type is FeatureType.METERED and feature.meter_type is not MeterType.FLUCTUATING:
+        if feature and feature.is_counted and not feature.is_level:
             raise bad_input(f"requestedUsage must not be negative: {check.feature_key} only counts up")
     answer = evaluate(
         check.feature_key, state, catalogue, at, requested_usage=amount, requested_values=check.requested_values

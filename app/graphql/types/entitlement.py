@@ -60,7 +60,9 @@ class Entitlement:
     value: Json | None = strawberry.field(
         description="CONFIG only: an integer, a string (also for DECIMAL) or a list of strings."
     )
-    usage: Usage | None = strawberry.field(description="METERED and CREDIT only; null where no plan or grant sets anything.")
+    usage: Usage | None = strawberry.field(
+        description="METERED and CREDIT only; null where no plan or grant sets anything."
+    )
     grants: list[EntitlementGrant] = strawberry.field(description="Everything that contributes to this answer.")
     valid_until: DateTime | None = strawberry.field(
         description="When the clock alone next changes this answer; null is never. A write can change it sooner."

@@ -30,13 +30,24 @@ class EntitlementGrant(Node):
     feature_key: str = strawberry.field(description="The feature it adds to.")
     source: domain.GrantSource = strawberry.field(description="Where it comes from.")
     source_id: strawberry.ID = strawberry.field(
-        description="The subscription's id; the plan's for the free plan and a trial; the workspace's for grants."
+        description="The subscription's id; the plan's for the free plan and a trial; the workspace's for grants; "
+        "its own for a rollover."
     )
     limit_behavior: LimitBehavior = strawberry.field(description="UNLIMITED where it lifts every limit.")
-    amount: Decimal | None = strawberry.field(description="METERED only; null where it is unlimited.")
+    amount: Decimal | None = strawberry.field(description="METERED and CREDIT only; null where it is unlimited.")
+    remaining: Decimal | None = strawberry.field(
+        description="What is left of the amount, never below 0. Told within an entitlement, of what is used up beside "
+        "the plans; else null, and null where it is unlimited."
+    )
+    priority: int | None = strawberry.field(
+        description="Lower is used up first; 100 unless told otherwise. Null for what is not used up beside the plans."
+    )
     value: Json | None = strawberry.field(description="CONFIG only.")
     reset_period: ResetPeriod | None = strawberry.field(
-        description="When usage of the amount starts from zero; null for grants, which join the plan's periods."
+        description="When usage of the amount starts from zero; NEVER is used up once. Null without an amount."
+    )
+    resets_at: DateTime | None = strawberry.field(
+        description="When the amount is full again. Told as `remaining` is; null is never, too."
     )
     effective_at: DateTime | None = strawberry.field(description="In force from then on; null for plans.")
     expires_at: DateTime | None = strawberry.field(description="In force until then; null is for ever.")
@@ -53,8 +64,11 @@ class EntitlementGrant(Node):
             source_id=strawberry.ID(part.source_id),
             limit_behavior=part.limit_behavior,
             amount=part.amount,
+            remaining=part.remaining,
+            priority=part.priority,
             value=optional_json(part.value),
             reset_period=part.reset_period,
+            resets_at=instant(part.resets_at),
             effective_at=instant(part.effective_at),
             expires_at=instant(part.expires_at),
             revoked_at=None,
@@ -64,6 +78,7 @@ class EntitlementGrant(Node):
     @classmethod
     def from_domain(cls, grant: domain.Grant) -> "EntitlementGrant":
         """Translate a grant's record."""
+        is_counted = grant.unlimited or grant.amount is not None
         return cls(
             id=strawberry.ID(grant.id),
             feature_key=grant.feature_key,
@@ -71,8 +86,11 @@ class EntitlementGrant(Node):
             source_id=strawberry.ID(grant.workspace_id),
             limit_behavior=LimitBehavior.UNLIMITED if grant.unlimited else LimitBehavior.HARD,
             amount=grant.amount,
+            remaining=None,
+            priority=grant.priority if is_counted else None,
             value=optional_json(grant.value),
-            reset_period=None,
+            reset_period=grant.reset_period if is_counted else None,
+            resets_at=None,
             effective_at=DateTime(grant.effective_at),
             expires_at=instant(grant.expires_at),
             revoked_at=instant(grant.revoked_at),
@@ -89,7 +107,7 @@ class EntitlementOverride(Node):
     subscription_id: strawberry.ID | None = strawberry.field(description="Null where it is for the whole workspace.")
     feature_key: str = strawberry.field(description="The feature it decides.")
     revoked: bool = strawberry.field(description="Whether it takes the feature away, whatever else gives it.")
-    limit: Decimal | None = strawberry.field(description="METERED only; null where unlimited or revoked.")
+    limit: Decimal | None = strawberry.field(description="METERED and CREDIT only; null where unlimited or revoked.")
     limit_behavior: LimitBehavior = strawberry.field(description="What happens beyond the limit.")
     reset_period: ResetPeriod = strawberry.field(description="When usage starts from zero again.")
     value: Json | None = strawberry.field(description="CONFIG only.")

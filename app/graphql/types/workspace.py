@@ -1,5 +1,6 @@
 """Workspaces and the billing subscriptions that serve them."""
 
+from collections import Counter
 from collections.abc import Awaitable
 
 import strawberry
@@ -7,13 +8,14 @@ import strawberry
 from app.domain import subscription as billing
 from app.domain import workspace as domain
 from app.domain.coverage import holdings
+from app.domain.plan import PlanKind
 from app.domain.workspace_state import WorkspaceState
 from app.graphql.context import Info
 from app.graphql.pagination import Connection, edges_of, page_info, page_size
 from app.graphql.permissions import SEES_WORKSPACE, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.billing_details import BillingDetails, WorkspaceTrial
-from app.graphql.types.catalogue import Plan
+from app.graphql.types.catalogue import AddOn, Plan
 from app.graphql.types.decision import entitlement_set
 from app.graphql.types.entitlement import EntitlementSet
 from app.graphql.types.grants import instant
@@ -28,7 +30,18 @@ class SubscriptionItem:
     quantity: int = strawberry.field(description="How many are paid for.")
     current_period_start_at: DateTime = strawberry.field(description="Since when the period paid for runs.")
     current_period_end_at: DateTime = strawberry.field(description="When it ends and renews.")
-    plan: Plan | None = strawberry.field(description="The plan version it buys; null where no plan names the price.")
+    plan: Plan | None = strawberry.field(
+        description="The plan version it buys; null for an add-on, and where no plan names the price."
+    )
+    add_on: AddOn | None = strawberry.field(
+        description="The add-on version it buys; null for a plan, and where no add-on names the price."
+    )
+
+
+@strawberry.type(directives=requires(*SEES_WORKSPACE), description="An add-on that a subscription has.")
+class SubscriptionAddOn:
+    add_on: AddOn = strawberry.field(description="The version it has.")
+    quantity: int = strawberry.field(description="How many; its limits are multiplied by it.")
 
 
 @strawberry.type(directives=requires(*SEES_WORKSPACE), description="A billing subscription; `id` is Stripe's.")
@@ -75,13 +88,23 @@ class Subscription(Node):
             version=str(sub.version),
         )
 
-    @strawberry.field(description="The plan that its first item buys; null where no plan names a price of it.")
+    @strawberry.field(description="The first plan that its items buy; null where no plan names a price of it.")
     def plan(self, info: Info) -> Plan | None:
         return next((item.plan for item in _items(self.record, info) if item.plan), None)
 
     @strawberry.field(description="Every plan that its items buy.")
     def plans(self, info: Info) -> list[Plan]:
         return [item.plan for item in _items(self.record, info) if item.plan]
+
+    @strawberry.field(description="Every add-on that its items buy, each version once.")
+    def add_ons(self, info: Info) -> list[SubscriptionAddOn]:
+        found: dict[str, AddOn] = {}
+        quantities: Counter[str] = Counter()
+        for item in _items(self.record, info):
+            if item.add_on is not None:
+                found[item.add_on.id] = item.add_on
+                quantities[item.add_on.id] += item.quantity
+        return [SubscriptionAddOn(add_on=add_on, quantity=quantities[key]) for key, add_on in found.items()]
 
     @strawberry.field(description="The priced lines.")
     def items(self, info: Info) -> list[SubscriptionItem]:
@@ -209,7 +232,8 @@ def _items(sub: billing.Subscription, info: Info) -> list[SubscriptionItem]:
             quantity=item.quantity,
             current_period_start_at=DateTime(item.current_period_start_at),
             current_period_end_at=DateTime(item.current_period_end_at),
-            plan=Plan.from_domain(plan) if plan else None,
+            plan=Plan.from_domain(plan) if plan and plan.kind is PlanKind.PLAN else None,
+            add_on=AddOn.from_domain(plan) if plan and plan.kind is PlanKind.ADD_ON else None,
         )
         for item, plan in zip(sub.items, plans, strict=True)
     ]
