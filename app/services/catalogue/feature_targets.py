@@ -29,9 +29,12 @@ def feature_targets(
         elif target := _target(draft, catalogue, faults, at=at, new_id=new_id):
             targets[draft.key] = target
     planned = outcome(catalogue, targets.values(), ())
+    ever = Catalogue(msgspec.structs.replace(feature, archived_at=None) for feature in planned.features.values())
     for target in targets.values():
         if target.is_changed:
-            note_rule_faults(faults, feature_faults(target.record, planned), target.path)
+            # What is archived may go on naming what is archived too.
+            known = ever if target.record.archived_at is not None else planned
+            note_rule_faults(faults, feature_faults(target.record, known), target.path)
     return list(targets.values())
 
 

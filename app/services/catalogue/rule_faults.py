@@ -23,8 +23,10 @@ def note_rule_faults(
     for error in found:
         steps = error.path[1:]
         place, is_key = _place(path, steps, rows or {})
-        if faults.concern(place):
+        if faults.is_unread(place):
             continue
+        if error.code != "REQUIRED":
+            place = faults.document.nearest(place)  # `seats = -1` has a limit and no key for it
         problem = _API_WORD.sub(lambda word: FILE_WORDS[word[0]], error.message.removeprefix(f"{'.'.join(steps)} "))
         (faults.at_key if is_key else faults.at_value)(place, error.code, problem)
 

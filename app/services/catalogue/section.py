@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, Final, TypeGuard, TypeVar, cast
 
 from app.domain.errors import CatalogueFault
 from app.services.catalogue.syntax import Document, Path, Place
 
 E = TypeVar("E", bound=StrEnum)
+
+_UNREAD: Final = ("WRONG_TYPE", "UNKNOWN_WORD", "REQUIRED")
 
 
 class Faults:
@@ -17,19 +19,19 @@ class Faults:
 
     def __init__(self, document: Document) -> None:
         self.found: list[CatalogueFault] = []
-        self._document = document
+        self.document = document
 
     def at_key(self, path: Path, code: str, problem: str) -> None:
         """Note a fault of the key itself, or of what is missing below it."""
-        self._add(self._document.key_place(path), path, code, problem)
+        self._add(self.document.key_place(path), path, code, problem)
 
     def at_value(self, path: Path, code: str, problem: str) -> None:
         """Note a fault of the value."""
-        self._add(self._document.value_place(path), path, code, problem)
+        self._add(self.document.value_place(path), path, code, problem)
 
-    def concern(self, path: Path) -> bool:
-        """Tell whether there is a fault of the value at this path, or of one around it."""
-        return any(fault.path == path[: len(fault.path)] for fault in self.found)
+    def is_unread(self, path: Path) -> bool:
+        """Tell whether the value at this path, or one around it, is known to be missing or of a wrong type."""
+        return any(fault.code in _UNREAD and fault.path == path[: len(fault.path)] for fault in self.found)
 
     def _add(self, place: Place, path: Path, code: str, problem: str) -> None:
         self.found.append(CatalogueFault(place.line, place.column, path, code, f"{'.'.join(path)} {problem}"))
@@ -77,8 +79,11 @@ class Section:
         value = self.values.get(name)
         if isinstance(value, str) and value in set(words):
             return words(value)
-        hint = suggestion(str(value).upper(), set(words)) if isinstance(value, str) else _list(words)
-        return self._wrong(name, value, f"has no such word; {hint}")
+        if isinstance(value, str):
+            problem = f"has no word {value!r}; {suggestion(value.upper(), set(words))}"
+            self.faults.at_value((*self.path, name), "UNKNOWN_WORD", problem)
+            return None
+        return self._wrong(name, value, f"must be a word in quotes; {_list(words)}")
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self.values.get(name)
@@ -167,4 +172,4 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def _list(names: Iterable[str]) -> str:
-    return f"there are {', '.join(names)}"
+    return f"there are {', '.join(names) or 'none'}"

@@ -16,6 +16,7 @@ SOURCE_MAX: Final = 200_000
 """Characters of a file: with what JSON adds it stays within the 256 kB of a request."""
 LINE_MAX: Final = 4_000
 """Characters of a line: what a parser does with a key of n dots takes n² steps."""
+_DIGITS_MAX: Final = 40
 _DEPTH_MAX: Final = 16
 _TOO_DEEP: Final = f"nests tables and lists more than {_DEPTH_MAX} levels deep; a catalogue needs six"
 
@@ -46,16 +47,21 @@ class Document:
         self._keys = keys
         self._cells = cells
 
+    def nearest(self, path: Path) -> Path:
+        """Return the path as far as the text goes along with it."""
+        while path and path not in self._keys and path not in self._cells:
+            path = path[:-1]
+        return path
+
     def key_place(self, path: Path) -> Place:
-        """Return where the key stands, or the nearest key around it that stands anywhere."""
-        for length in range(len(path), 0, -1):
-            if place := self._keys.get(path[:length]) or self._cells.get(path[:length]):
-                return place
-        return _START
+        """Return where the key stands; of what is missing, where the nearest thing around it stands."""
+        path = self.nearest(path)
+        return self._keys.get(path) or self._cells.get(path) or _START
 
     def value_place(self, path: Path) -> Place:
-        """Return where the value starts; of a table with a header, and of what is missing, see `key_place`."""
-        return self._cells.get(path) or self.key_place(path)
+        """Return where the value starts; of a table with a header, where its key stands; else see `key_place`."""
+        path = self.nearest(path)
+        return self._cells.get(path) or self._keys.get(path) or _START
 
 
 def parse(source: str) -> Document:
@@ -84,10 +90,12 @@ def _refuse_unreadable(source: str) -> None:
 
 
 def _exact(text: str) -> Decimal:
+    """Read a number; what would have more digits than anything can be counted in is none."""
     try:
-        return Decimal(text)
-    except InvalidOperation:  # an exponent beyond what can be computed with
+        number = Decimal(text)
+    except InvalidOperation:
         return Decimal("NaN")
+    return number if number.is_finite() and abs(number.adjusted()) <= _DIGITS_MAX else Decimal("NaN")
 
 
 def _syntax_error(source: str, message: str) -> CatalogueFaultsError:

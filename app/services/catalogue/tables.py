@@ -24,6 +24,8 @@ from app.services.catalogue.draft import UNLIMITED
 Table = dict[str, Any]
 """Keys in the order of a file; values are texts, integers, booleans, lists and tables of them."""
 
+_RESETS: Final = tuple(ResetPeriod)
+
 FILE_WORDS: Final[Mapping[str, str]] = {
     # the API's name of a field: the file's
     "meterType": "meter",
@@ -111,7 +113,11 @@ def _rows(rows: Iterable[PlanFeature]) -> Table:
     grouped: dict[str, list[PlanFeature]] = {}
     for row in rows:
         grouped.setdefault(row.feature_key, []).append(row)
-    return {key: [_window(row) for row in same] if len(same) > 1 else _row(same[0]) for key, same in grouped.items()}
+    return {key: _windows(same) if len(same) > 1 else _row(same[0]) for key, same in grouped.items()}
+
+
+def _windows(rows: list[PlanFeature]) -> list[Table]:
+    return [_window(row) for row in sorted(rows, key=lambda row: _RESETS.index(row.reset_period))]
 
 
 def _row(row: PlanFeature) -> Any:
@@ -145,4 +151,5 @@ def _value(value: ConfigValue) -> Any:
 
 def _number(quantity: Decimal) -> int | str:
     """Return a whole number as one, any other as text: the file holds no floating point."""
-    return int(quantity) if quantity == quantity.to_integral_value() else format(quantity, "f")
+    is_whole = quantity == quantity.to_integral_value()
+    return int(quantity) if is_whole else format(quantity.normalize(), "f")
