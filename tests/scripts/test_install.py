@@ -18,7 +18,8 @@ class Machine:
         self.bin = root / "bin"
         self.bin.mkdir()
         (root / "clone").mkdir()
-        shutil.copytree(ROOT / "scripts", root / "clone" / "scripts")
+        ignored = shutil.ignore_patterns("node_modules", ".venv", "build")
+        shutil.copytree(ROOT / "scripts", root / "clone" / "scripts", ignore=ignored)
         for name in ("pyproject.toml", "requirements-embedded.lock", "requirements-dev.lock"):
             shutil.copy(ROOT / name, root / "clone" / name)
         for tool in TOOLS:
