@@ -9,11 +9,13 @@ from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.consumption import Refused, Taken
 from app.domain.entitlement import Entitlement
+from app.domain.migration import Migration, MigrationStatus
 from app.domain.plan import Catalogue
 from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.sync_status import ReconcileResult, StripeBacklog, SyncStatus
 from app.domain.usage import Balance, UsageEvent
+from app.domain.usage_summary import Granularity, Slice
 from app.domain.workspace import Workspace
 from app.domain.workspace_state import WorkspaceState
 
@@ -124,6 +126,22 @@ class RecordStore(Protocol):
         """Yield, in batches, the subscriptions that are not over and hold one of these prices, by id or lookup key."""
         ...
 
+    async def count_holders(self, prices: Collection[str], *, before_at: int) -> int:
+        """Count those of them to whom a price came before this instant."""
+        ...
+
+    async def holders_page(
+        self, prices: Collection[str], *, before_at: int, after: str | None, first: int
+    ) -> Page[Subscription]:
+        """Return the same by ascending id. A page with more behind it is never empty."""
+        ...
+
+    async def migrations_page(
+        self, *, status: MigrationStatus | None, after: str | None, first: int
+    ) -> Page[Migration]:
+        """Return migrations, the newest first; None means every status."""
+        ...
+
     async def has_admin_key(self) -> bool:
         """Tell whether any API key with the scope ADMIN was ever made and not revoked."""
         ...
@@ -131,6 +149,15 @@ class RecordStore(Protocol):
 
 class ResultExistsError(Exception):
     """Another request with the same idempotency key came first; its result is stored."""
+
+
+class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries of the ledger: of one workspace, of a feature, that happened in `[from_at, to_at)`."""
+
+    workspace_id: str
+    feature_key: str | None = None
+    from_at: int | None = None
+    to_at: int | None = None
 
 
 class UsageLedger(Protocol):
@@ -149,6 +176,18 @@ class UsageLedger(Protocol):
 
     async def corrections(self, event_id: str) -> list[UsageEvent]:
         """Return the entries that correct this one, the earliest first."""
+        ...
+
+    async def page(self, wanted: UsageFilter, *, after: tuple[int, str] | None, first: int) -> Page[UsageEvent]:
+        """Return entries, those that happened last first. `after` is an entry's `occurred_at` and id."""
+        ...
+
+    async def count(self, wanted: UsageFilter) -> int:
+        """Count entries."""
+        ...
+
+    async def summary(self, wanted: UsageFilter, granularity: Granularity) -> dict[int, Slice]:
+        """Add up what was used of `wanted.feature_key`, by where each slice starts; empty slices are left out."""
         ...
 
 
@@ -343,6 +382,10 @@ class Sync(Protocol):
 
     def wake(self) -> None:
         """Tell the Stripe worker that the inbox has something."""
+        ...
+
+    def wake_migrations(self) -> None:
+        """Tell the worker that moves subscriptions that a migration was started."""
         ...
 
     def is_ready(self) -> bool:

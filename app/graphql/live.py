@@ -1,22 +1,27 @@
 """Live: the state first, then every change, also when only the clock makes it."""
 
+import asyncio
 import inspect
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import strawberry
 
-from app.cache.feed import SYNC_TOPIC
+from app.cache.feed import SYNC_TOPIC, Subscriber
 from app.domain.errors import UnavailableError
+from app.domain.threshold import Reached, still_running, thresholds_reached
 from app.graphql.context import Context, Info, find_state
 from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, requires
 from app.graphql.types.decision import Answers, answers, to_set, unknown_answers
-from app.graphql.types.entitlement import EntitlementSet
+from app.graphql.types.entitlement import Entitlement, EntitlementSet
 from app.graphql.types.sync_status import SyncStatus
+from app.graphql.types.usage import UsageThreshold
 
 RETRY_S = 0.5
 """How soon an answer that is not known is tried again: loading, or the database away."""
 SYNC_REFRESH_S = 5.0
 """How old a sync status may get: the inbox's numbers change without a word to the feed."""
+USAGE_PAUSE_S = 0.1
+"""How long after telling of usage the next change of usage may wait. Whatever else changes is told at once."""
 LONGEST_WAIT_S = 3600.0
 """A timer is set anew at least this often, so that a jump of the wall clock is noticed."""
 
@@ -43,7 +48,31 @@ class Live:
                     if found != sent:
                         sent = found
                         yield to_set(found)
-                    await changes.wait(_wait_s(context, found))
+                    await _changed(context, workspace_id, changes, found)
+
+    @strawberry.subscription(
+        directives=requires(*READS_ENTITLEMENTS),
+        description=(
+            "Thresholds of a workspace's plan that usage has reached: those of the current period first, then each as "
+            "it is reached; once per connection, feature, period and threshold."
+        ),
+    )
+    async def usage_threshold_reached(
+        self, info: Info, workspace_id: strawberry.ID, feature_key: str | None = None
+    ) -> AsyncGenerator[UsageThreshold, None]:
+        told: set[Reached] = set()
+        context, keys = info.context, None if feature_key is None else [feature_key]
+        while True:
+            topics = _topics(context, workspace_id)
+            with context.rt.cache.feed.subscribe(*topics) as changes:
+                while topics == _topics(context, workspace_id):
+                    found = await _answers(context, workspace_id, keys)
+                    reached = {mark: answer for answer in found.entitlements for mark in thresholds_reached(answer)}
+                    for mark in sorted(reached.keys() - told):
+                        yield UsageThreshold(threshold=mark.percent, entitlement=Entitlement.from_domain(reached[mark]))
+                    if not found.is_unknown:
+                        told = still_running(told, found.entitlements) | reached.keys()
+                    await _changed(context, workspace_id, changes, found)
 
     @strawberry.subscription(
         directives=requires(*OPERATES), description="How true RAM is: now, and again whenever it differs."
@@ -66,16 +95,36 @@ def _topics(context: Context, ref: str) -> tuple[str, ...]:
     return (ref,) if workspace_id in (None, ref) else (ref, workspace_id)
 
 
-async def _answers(context: Context, ref: str) -> Answers:
+async def _answers(context: Context, ref: str, keys: Sequence[str] | None = None) -> Answers:
     rt = context.rt
     if not rt.cache.ready:
-        return unknown_answers(ref)
+        return unknown_answers(ref, keys)
     try:
         found = find_state(rt, ref)
         state = await found if inspect.isawaitable(found) else found
     except UnavailableError:
-        return unknown_answers(ref)
-    return answers(ref, state, rt.cache.catalogue(), rt.clock.now_at())
+        return unknown_answers(ref, keys)
+    return answers(ref, state, rt.cache.catalogue(), rt.clock.now_at(), keys)
+
+
+async def _changed(context: Context, ref: str, changes: Subscriber, found: Answers) -> None:
+    """Wait until the answers may differ. Usage comes in floods, so it is told of no more often than every so often."""
+    clock = asyncio.get_running_loop().time
+    before, rested_at = _decided(context, ref), clock() + USAGE_PAUSE_S
+    if not await changes.wait(_wait_s(context, found)):
+        return
+    while _decided(context, ref) == before and (left := rested_at - clock()) > 0:
+        await changes.wait(left)
+
+
+def _decided(context: Context, ref: str) -> tuple[int, int] | None:
+    """Return what rises with every change but those of usage."""
+    cache = context.rt.cache
+    workspace_id = cache.workspace_id(ref)
+    state = None if workspace_id is None else cache.state(workspace_id)
+    if state is None:
+        return None
+    return state.version - (state.balance.version if state.balance else 0), id(cache.catalogue())
 
 
 def _wait_s(context: Context, found: Answers) -> float:

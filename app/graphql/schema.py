@@ -32,6 +32,7 @@ from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.node import NodeQueries
 from app.graphql.queries.subscriptions import SubscriptionQueries
 from app.graphql.queries.sync import SyncQueries
+from app.graphql.queries.usage import UsageQueries
 from app.graphql.queries.workspaces import WorkspaceQueries
 from app.graphql.scalars import SCALARS
 from app.graphql.types.api_key import ApiKey
@@ -43,7 +44,14 @@ from app.graphql.types.grants import EntitlementOverride
     description="Everything that can be asked. Denial is data: a check never fails because of what it asks."
 )
 class Query(
-    EntitlementQueries, WorkspaceQueries, SubscriptionQueries, CatalogueQueries, SyncQueries, NodeQueries, ApiKeyQueries
+    EntitlementQueries,
+    WorkspaceQueries,
+    SubscriptionQueries,
+    CatalogueQueries,
+    SyncQueries,
+    NodeQueries,
+    ApiKeyQueries,
+    UsageQueries,
 ):
     pass
 

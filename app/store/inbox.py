@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from app.domain.sync_status import StripeBacklog
 from app.ports import Clock, Lease, Page
 from app.store.mapping import SCHEMA_VERSION, MappingError, from_fields, to_document
 from app.store.mongo import Mongo
+from app.store.translation import to_date, to_instant
 from app.telemetry import logger
 
 _log = logger(__name__)
@@ -109,7 +110,7 @@ class MongoInbox:
             pending=counts.get(_PENDING, 0),
             parked=counts.get(_PARKED, 0),
             dead=counts.get(_DEAD, 0),
-            last_event_at=_to_ms(newest["receivedAt"]) if newest else None,
+            last_event_at=to_instant(newest["receivedAt"]) if newest else None,
         )
 
     async def lease(self, *, limit: int, until_at: int) -> list[Lease]:
@@ -120,7 +121,7 @@ class MongoInbox:
             if not found:
                 return []
             token = secrets.token_hex(12)
-            taken: _Document = {"leaseToken": token, "dueAt": _to_date(until_at)}
+            taken: _Document = {"leaseToken": token, "dueAt": to_date(until_at)}
             await self._dirty.update_many({**due, "_id": {"$in": [d["_id"] for d in found]}}, {"$set": taken})
             # "$type", because the server uses an index of texts only where the question is for a text
             leased = await self._dirty.find({"leaseToken": {"$eq": token, "$type": "string"}}).to_list()
@@ -136,7 +137,7 @@ class MongoInbox:
             "leaseToken": {"$in": list({lease.token for lease in leases})},
         }
         with self._mongo.deadline():
-            await self._dirty.update_many(ours, {"$set": {"dueAt": _to_date(until_at)}})
+            await self._dirty.update_many(ours, {"$set": {"dueAt": to_date(until_at)}})
 
     async def fetch_sequence(self) -> int:
         """Return the next number of the one counter that orders fetches by their start."""
@@ -188,7 +189,7 @@ class MongoInbox:
 
     async def postpone(self, lease: Lease, *, until_at: int, error: str, counted: bool) -> None:
         """Settle: try again at `until_at`. A `counted` attempt brings the object nearer to its burial."""
-        later: _Document = {"leaseToken": None, "dueAt": _to_date(until_at), "lastError": error}
+        later: _Document = {"leaseToken": None, "dueAt": to_date(until_at), "lastError": error}
         with self._mongo.deadline():
             await self._dirty.update_one(
                 _held(lease, unmarked=False), {"$set": later, "$inc": {"attempts": 1 if counted else 0}}
@@ -207,7 +208,7 @@ class MongoInbox:
         named: _Document = {"objectId": {"$type": "string"}, "objectType": {"$type": "string"}}
         pending: _Document = {"from": self._dirty.name, "localField": "_id", "foreignField": "_id", "as": "dirty"}
         stages: list[Mapping[str, Any]] = [
-            {"$match": {"status": _UNSETTLED[0], "receivedAt": {"$lte": _to_date(received_before_at)}, **named}},
+            {"$match": {"status": _UNSETTLED[0], "receivedAt": {"$lte": to_date(received_before_at)}, **named}},
             {"$group": {"_id": "$objectId", "type": {"$first": "$objectType"}}},
             {"$lookup": pending},
             {"$match": {"dirty.state": {"$ne": _PENDING}}},
@@ -266,7 +267,7 @@ class MongoInbox:
         await self._dirty.update_one(_held(lease, unmarked=False), {"$set": due})
 
     def _now(self) -> datetime:
-        return _to_date(self._clock.now_at())
+        return to_date(self._clock.now_at())
 
 
 def _readable(type: type[_T], documents: Iterable[_Document]) -> list[_T]:
@@ -283,11 +284,3 @@ def _readable(type: type[_T], documents: Iterable[_Document]) -> list[_T]:
 def _held(lease: Lease, *, unmarked: bool) -> _Document:
     held: _Document = {"_id": lease.object.id, "leaseToken": lease.token}
     return {**held, "sequence": lease.object.sequence} if unmarked else held
-
-
-def _to_date(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)
-
-
-def _to_ms(date: datetime) -> int:
-    return round(date.replace(tzinfo=UTC).timestamp() * 1000)

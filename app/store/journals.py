@@ -39,7 +39,15 @@ class UsageEventDocument(StoredDocument):
     class Settings:
         name = "usage_events"
         indexes: ClassVar[Sequence[IndexModel]] = (
-            IndexModel([("workspaceId", ASCENDING), ("lines.featureKey", ASCENDING), ("occurredAt", ASCENDING)]),
+            IndexModel([("workspaceId", ASCENDING), ("occurredAt", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel(
+                [
+                    ("workspaceId", ASCENDING),
+                    ("lines.featureKey", ASCENDING),
+                    ("occurredAt", DESCENDING),
+                    ("_id", DESCENDING),
+                ]
+            ),
             IndexModel("corrects", partialFilterExpression={"corrects": {"$type": "string"}}),
         )
 

@@ -3,21 +3,25 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError
 
 from app.domain.errors import ConflictError
 from app.domain.usage import Balance, UsageEvent
-from app.ports import ResultExistsError
+from app.domain.usage_summary import COUNTED, Granularity, Slice, slice_at
+from app.ports import Page, ResultExistsError, UsageFilter
 from app.store.journals import UsageEventDocument
 from app.store.mapping import from_fields, to_document
 from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError
+from app.store.translation import to_date, to_instant
 from app.store.writes import by_kind, checked
 
 Raw = dict[str, Any]
 
 _BATCH: Final = 1000
+_AT: Final = "occurredAt"
+_NEWEST: Final = [(_AT, DESCENDING), ("_id", DESCENDING)]
 _BY_TIME: Final = [("recordedAt", ASCENDING), ("_id", ASCENDING)]
 
 
@@ -59,6 +63,45 @@ class MongoLedger:
             raws = await self._events.find({"corrects": event_id}).sort(_BY_TIME).to_list()
         return [from_fields(UsageEvent, raw) for raw in raws]
 
+    async def page(self, wanted: UsageFilter, *, after: tuple[int, str] | None, first: int) -> Page[UsageEvent]:
+        criteria = _criteria(wanted)
+        if after is not None:
+            at, name = to_date(after[0]), after[1]
+            criteria = {"$and": [criteria, {"$or": [{_AT: {"$lt": at}}, {_AT: at, "_id": {"$lt": name}}]}]}
+        with self._mongo.deadline():
+            raws = await self._events.find(criteria).sort(_NEWEST).limit(first + 1).to_list()
+        return Page(tuple(from_fields(UsageEvent, raw) for raw in raws[:first]), len(raws) > first)
+
+    async def count(self, wanted: UsageFilter) -> int:
+        with self._mongo.deadline():
+            return await self._events.count_documents(_criteria(wanted))
+
+    async def summary(self, wanted: UsageFilter, granularity: Granularity) -> dict[int, Slice]:
+        kinds = {"kind": {"$in": [kind.value for kind in COUNTED]}}
+        start = {"$dateTrunc": {"date": f"${_AT}", "unit": granularity.lower()}}
+        sums = {"amount": {"$sum": "$lines.amount"}, "charge": {"$sum": "$lines.charge"}}
+        stages = [
+            {"$match": {**_criteria(wanted), **kinds}},
+            {"$unwind": "$lines"},
+            {"$match": {"lines.featureKey": wanted.feature_key}},
+            {"$group": {"_id": start, **sums, "events": {"$addToSet": "$_id"}}},
+            {"$set": {"events": {"$size": "$events"}}},
+        ]
+        with self._mongo.deadline():
+            cursor = await self._events.aggregate(stages)
+            rows = await cursor.to_list()
+        found = (
+            slice_at(
+                granularity,
+                to_instant(row["_id"]),
+                amount=row["amount"].to_decimal(),
+                charge=row["charge"].to_decimal(),
+                events=row["events"],
+            )
+            for row in rows
+        )
+        return {part.start_at: part for part in found}
+
     async def _append(self, entries: list[Raw], session: AsyncClientSession) -> None:
         try:
             await self._events.insert_many(entries, session=session)
@@ -66,3 +109,13 @@ class MongoLedger:
             if all(fault.get("code") == DUPLICATE_KEY for fault in error.details.get("writeErrors", ())):
                 raise ResultExistsError from error
             raise
+
+
+def _criteria(wanted: UsageFilter) -> Raw:
+    criteria: Raw = {"workspaceId": wanted.workspace_id}
+    if wanted.feature_key is not None:
+        criteria["lines.featureKey"] = wanted.feature_key
+    bounds = {"$gte": wanted.from_at, "$lt": wanted.to_at}
+    if limits := {name: to_date(at) for name, at in bounds.items() if at is not None}:
+        criteria[_AT] = limits
+    return criteria

@@ -1,7 +1,6 @@
 """Listings and counts, as filters built from the document classes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from beanie.operators import In
@@ -11,6 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from app.domain.api_key import Scope
 from app.domain.change import Kind
+from app.domain.migration import MigrationStatus
 from app.domain.subscription import TERMINAL, SubscriptionStatus
 from app.ports import Tally
 from app.store.documents import (
@@ -20,10 +20,12 @@ from app.store.documents import (
     SubscriptionDocument,
     WorkspaceDocument,
 )
+from app.store.translation import to_date
 
 Raw = dict[str, Any]
 Criterion = Mapping[str, Any] | bool
 _BY_ID: Final = [("_id", 1)]
+_NEWEST_FIRST: Final = [("_id", -1)]  # our own ids ascend in time
 _TALLIED: Final = 3
 _GOING_ON: Final = [status.value for status in SubscriptionStatus if status not in TERMINAL]
 
@@ -72,7 +74,7 @@ def in_force(feature_key: str, at: int) -> Raw:
 def running_trials(plan_ids: Collection[str], at: int) -> Raw:
     """Return the filter for workspaces that try one of these plan versions."""
     # As with external ids, the index holds texts only.
-    trial = {"trial.planId": {"$in": list(plan_ids), "$type": "string"}, "trial.endsAt": {"$gt": _to_date(at)}}
+    trial = {"trial.planId": {"$in": list(plan_ids), "$type": "string"}, "trial.endsAt": {"$gt": to_date(at)}}
     return {**trial, "deletedAt": None, "archivedAt": None}
 
 
@@ -81,6 +83,23 @@ def holders(prices: Collection[str]) -> Raw:
     named = {"$in": list(prices)}
     either = [{"items.priceId": named}, {"items.lookupKey": named}]
     return {"deletedAt": None, "status": {"$in": _GOING_ON}, "$or": either}
+
+
+def earlier_holders(prices: Collection[str], before_at: int) -> Raw:
+    """Return the filter for those of them to whom a price came before this instant."""
+    return {**holders(prices), "items.priceSinceAt": {"$lt": to_date(before_at)}}
+
+
+def migrations(
+    db: AsyncDatabase[Raw], *, status: MigrationStatus | None, after: str | None, limit: int
+) -> AsyncCursor[Raw]:
+    """Find migrations, the newest first; None means every status."""
+    criteria: Raw = {"deletedAt": None}
+    if status is not None:
+        criteria["status"] = status.value
+    if after is not None:
+        criteria["_id"] = {"$lt": after}
+    return db[Kind.MIGRATION.value].find(criteria, sort=_NEWEST_FIRST, limit=limit)
 
 
 async def tally(collection: AsyncCollection[Raw], criteria: Raw) -> Tally:
@@ -97,11 +116,7 @@ async def has_admin_key(db: AsyncDatabase[Raw]) -> bool:
 
 
 def _lasts(field: str, at: int) -> Raw:
-    return {"$or": [{field: None}, {field: {"$gt": _to_date(at)}}]}
-
-
-def _to_date(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)
+    return {"$or": [{field: None}, {field: {"$gt": to_date(at)}}]}
 
 
 def _equals(field: Any, value: str | tuple[str, ...]) -> Criterion:

@@ -58,6 +58,16 @@ def reader(shape: msgspec.inspect.Type, name: str = "") -> Read | None:
     return read
 
 
+def to_date(at: int) -> datetime:
+    """Return epoch milliseconds as the server compares them."""
+    return _EPOCH + at * _MS
+
+
+def to_instant(date: datetime) -> int:
+    """Return the epoch milliseconds of a date as the driver gives it."""
+    return (date - _EPOCH) // _MS
+
+
 def struct_readers(shape: msgspec.inspect.StructType) -> list[tuple[str, Read]]:
     """Return the document keys whose values need a reader, with it."""
     found = [(field.encode_name, reader(field.type, field.name)) for field in shape.fields]

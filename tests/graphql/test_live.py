@@ -1,15 +1,20 @@
 """Live operations over real sockets: the state first, then every change, from whatever made it."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from support.api import Api, closed, greet, read, send, served, socket, subscribe, until
 from support.records import DAY, NOW, feature, grant, limit, plan, sub, workspace
 from websockets.asyncio.client import ClientConnection
 
 from app.domain.api_key import Scope
+from app.domain.plan import ResetPeriod
 from app.domain.subscription import SubscriptionStatus
+from app.domain.usage import Balance, Meter
 
 CHANGED = """subscription($w: ID!) { entitlementsChanged(workspaceId: $w) {
     workspaceId version accessDeniedReason entitlements { featureKey hasAccess accessDeniedReason } } }"""
@@ -221,3 +226,60 @@ async def test_a_trial_that_ends_in_days_waits_without_turning(api: Api, host: s
         await send(ws, {"type": "ping"})
 
         assert await read(ws) == {"type": "pong"}
+
+
+THRESHOLD = """subscription($w: ID!) { usageThresholdReached(workspaceId: $w) {
+    threshold entitlement { featureKey usage { used } } } }"""
+
+
+def used(amount: int, version: int, start_at: int = NOW - 10 * DAY) -> Balance:
+    meter = Meter(reset_period=ResetPeriod.MONTH, start_at=start_at, end_at=start_at + 30 * DAY, used=Decimal(amount))
+    return Balance(id="ws_1", version=version, incarnation="i", meters={"api_calls": (meter,)})
+
+
+def marked(api: Api) -> None:
+    """Bring a plan whose thresholds are 50, 80 and 100 percent."""
+    row = msgspec.structs.replace(limit(), thresholds=(50, 80, 100))
+    start_at = NOW - 10 * DAY
+    api.put(plan("pro", row, version=2), sub(version=2, billing_anchor_at=start_at, started_at=start_at))
+
+
+async def test_a_flood_of_usage_arrives_in_few_steps_and_a_revocation_at_once(api: Api, host: str) -> None:
+    marked(api)
+    seen: list[dict[str, Any]] = []
+    async with socket(host) as ws:
+        await greet(ws, api.key())
+        await subscribe(ws, CHANGED, w="ws_1")
+        before = int((await pushed(ws))["version"])
+
+        for version in range(1, 201):
+            api.put(used(version % 100, version))
+            await asyncio.sleep(0)
+        api.put(sub(status=SubscriptionStatus.CANCELED, version=3))
+        while not seen or int(seen[-1]["version"]) < before + 201:
+            seen.append(await pushed(ws))
+
+    assert len(seen) < 20
+    assert seen[-1]["entitlements"][0]["accessDeniedReason"] == "NO_ACTIVE_SUBSCRIPTION"
+
+
+async def test_a_threshold_is_told_of_once_per_period(api: Api, host: str) -> None:
+    async def reached(ws: ClientConnection) -> tuple[int, str]:
+        message = await read(ws)
+        assert message["type"] == "next", message
+        found = message["payload"]["data"]["usageThresholdReached"]
+        return found["threshold"], found["entitlement"]["usage"]["used"]
+
+    marked(api)
+    api.put(used(60, 1))
+    async with socket(host) as ws:
+        await greet(ws, api.key())
+        await subscribe(ws, THRESHOLD, w="acme")
+        first = await reached(ws)
+        for version, amount in enumerate((40, 60, 79, 81), start=2):
+            api.put(used(amount, version))
+        second = await reached(ws)
+        api.put(used(120, 9))
+        third = await reached(ws)
+
+    assert [first, second, third] == [(50, "60"), (80, "81"), (100, "120")]

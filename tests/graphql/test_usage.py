@@ -159,3 +159,87 @@ async def test_a_batch_of_a_thousand_is_recorded_and_of_more_refused(call: Calle
     body = {"query": "mutation { recordUsageBatch(input: { records: [] }) { results { __typename } } }"}
     answer = (await call.api.post(body, key=call.key)).json()
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+async def asked(call: Caller, query: str, **variables: Any) -> Any:
+    return await call.api.data(query, variables, key=call.key)
+
+
+EVENTS = """query($first: Int, $after: String, $key: String) {
+  usageEvents(workspaceId: "acme", featureKey: $key, first: $first, after: $after) {
+    totalCount pageInfo { hasNextPage endCursor }
+    nodes { id kind occurredAt apiKeyId properties reason correctsId reservationId
+      lines { featureKey amount charge draws { amount grantId resetPeriods } } } } }"""
+SUMMARY = """query($from: DateTime!, $to: DateTime!, $by: Granularity!, $key: String!) {
+  usageSummary(workspaceId: "acme", featureKey: $key, granularity: $by, from: $from, to: $to) {
+    amount charge slices { startAt endAt amount charge events } } }"""
+
+
+async def test_the_ledger_lists_what_happened_page_by_page(call: Caller) -> None:
+    used = await call.on("consume", ("images", 4), ("api_calls", 1))
+    await record_all(
+        call, {"amount": "3", "occurredAt": "2026-09-21T12:13:20Z", "properties": {"region": "eu"}}, {"amount": "2"}
+    )
+    reserved = await call.on("reserve", ("ai", 5))
+    await call("correctUsage", workspaceId="acme", eventId=used["eventId"], featureKey="images", amount=2, reason="oh")
+
+    first = (await asked(call, EVENTS, first=3))["usageEvents"]
+    rest = (await asked(call, EVENTS, first=3, after=first["pageInfo"]["endCursor"]))["usageEvents"]
+    of_images = (await asked(call, EVENTS, key="images"))["usageEvents"]
+
+    assert (first["totalCount"], first["pageInfo"]["hasNextPage"], rest["pageInfo"]["hasNextPage"]) == (5, True, False)
+    listed = [*first["nodes"], *rest["nodes"]]
+    assert len({node["id"] for node in listed}) == 5
+    assert sorted(node["kind"] for node in listed) == ["CONSUME", "CORRECT", "RECORD", "RECORD", "RESERVE"]
+    assert (listed[-1]["occurredAt"], listed[-1]["properties"]) == ("2026-09-21T12:13:20.000Z", {"region": "eu"})
+    assert {node["reservationId"] for node in listed} == {None, reserved["reservationId"]}
+    consumed = next(node for node in of_images["nodes"] if node["kind"] == "CONSUME")
+    assert consumed["lines"][0] == {
+        "featureKey": "images",
+        "amount": "4",
+        "charge": "10",
+        "draws": [{"amount": "10", "grantId": "grant_ai", "resetPeriods": []}],
+    }
+    correction = next(node for node in of_images["nodes"] if node["kind"] == "CORRECT")
+    assert (correction["correctsId"], correction["reason"]) == (used["eventId"], "oh")
+    assert correction["lines"][0]["draws"] == [{"amount": "-5", "grantId": "grant_ai", "resetPeriods": []}]
+
+
+async def test_usage_is_summed_up_by_slices_corrections_included(call: Caller) -> None:
+    used = await call.on("consume", ("images", 4), ("api_calls", 1))
+    hours = ("11:59:59.999", "12:00:00", "13:30:00")
+    await record_all(
+        call, *({"amount": "0.1", "featureKey": "images", "occurredAt": f"2026-09-21T{hour}Z"} for hour in hours)
+    )
+    await call.on("reserve", ("images", 100))
+    await call("correctUsage", workspaceId="acme", eventId=used["eventId"], featureKey="images", amount=2, reason="oh")
+
+    range_ = {"from": "2026-09-21T12:00:00Z", "to": "2026-09-21T15:00:00Z", "key": "images"}
+    found = (await asked(call, SUMMARY, by="HOUR", **range_))["usageSummary"]
+
+    assert (found["amount"], found["charge"]) == ("2.2", "5.5")
+    assert [(part["startAt"][11:16], part["amount"], part["events"]) for part in found["slices"]] == [
+        ("12:00", "0.1", 1),
+        ("13:00", "0.1", 1),
+        ("14:00", "2", 2),
+    ]
+    monthly = (await asked(call, SUMMARY, by="MONTH", **range_))["usageSummary"]
+    assert [(part["startAt"], part["endAt"], part["amount"]) for part in monthly["slices"]] == [
+        ("2026-09-01T00:00:00.000Z", "2026-10-01T00:00:00.000Z", "2.2")
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"from": "2026-09-21T12:00:00Z", "to": "2026-09-21T12:00:00Z"},
+        {"from": "2020-09-21T12:00:00Z", "to": "2026-09-21T12:00:00Z"},
+        {"key": "none"},
+    ],
+)
+async def test_summaries_of_nothing_are_refused(call: Caller, wrong: dict[str, str]) -> None:
+    good = {"from": "2026-09-21T12:00:00Z", "to": "2026-09-21T15:00:00Z", "key": "images", "by": "HOUR"}
+
+    answer = await call.api.ask(SUMMARY, {**good, **wrong}, key=call.key)
+
+    assert answer["errors"][0]["extensions"]["code"] in {"BAD_USER_INPUT", "NOT_FOUND"}

@@ -23,6 +23,8 @@ from app.domain.plan import (
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
+from app.domain.usage import UsageKind
+from app.domain.usage_summary import Granularity
 
 
 class ResyncScope(StrEnum):
@@ -158,6 +160,24 @@ _expose(
         "ROLLOVER": "What was left of the period before.",
         "MANUAL": "A grant given by a person.",
     },
+)
+_expose(
+    UsageKind,
+    "What an entry of the ledger tells of.",
+    {
+        "RECORD": "A report of what had been used.",
+        "CONSUME": "Used within the limits.",
+        "SET": "A level that was set.",
+        "CORRECT": "A correction of an earlier entry.",
+        "RESERVE": "Held back; nothing was used.",
+        "SETTLE": "Used out of a reservation.",
+        "RELEASE": "A reservation that was given back.",
+    },
+)
+_expose(
+    Granularity,
+    "How long one slice of a summary is, in UTC.",
+    {"HOUR": "An hour.", "DAY": "A day.", "MONTH": "A calendar month."},
 )
 _expose(
     SubscriptionStatus,

@@ -1,0 +1,107 @@
+"""Usage as the ledger has it: entries, and sums over time."""
+
+import inspect
+from typing import Annotated
+
+import strawberry
+
+from app.domain.errors import NotFoundError
+from app.domain.faults import is_storable, refuse
+from app.domain.usage import UsageEvent as Entry
+from app.domain.usage_summary import Granularity, range_faults, slices
+from app.graphql.context import Info
+from app.graphql.errors import bad_input
+from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.permissions import SEES_ENTITLEMENT, requires
+from app.graphql.scalars import DateTime
+from app.graphql.types.usage import UsageEvent, UsageSummary
+from app.ports import UsageFilter
+
+_Until = Annotated[
+    DateTime | None, strawberry.argument(name="to", description="Before this instant; null is no bound.")
+]
+_Since = Annotated[
+    DateTime | None, strawberry.argument(name="from", description="From this instant on; null is no bound.")
+]
+
+
+@strawberry.type
+class UsageQueries:
+    @strawberry.field(
+        directives=requires(*SEES_ENTITLEMENT),
+        description="The ledger of one workspace's usage, those that happened last first. `first` at most 100.",
+    )
+    async def usage_events(
+        self,
+        info: Info,
+        workspace_id: strawberry.ID,
+        *,
+        feature_key: str | None = None,
+        since: _Since = None,
+        until: _Until = None,
+        first: int | None = 50,
+        after: str | None = None,
+    ) -> Connection[UsageEvent]:
+        ledger, cursors, size = info.context.rt.ledger, info.context.cursors, page_size(first)
+        wanted = UsageFilter(
+            workspace_id=await _id_of(info, workspace_id) or workspace_id,
+            feature_key=feature_key,
+            from_at=since,
+            to_at=until,
+        )
+        if not is_storable(workspace_id) or not is_storable(feature_key or ""):
+            raise bad_input("an argument holds a NUL or half a surrogate pair")
+        listing = f"usage:{wanted.workspace_id}:{feature_key or ''}:{since or ''}:{until or ''}"
+        page = await ledger.page(wanted, after=_place(cursors.read(listing, after)), first=size)
+        edges, nodes = edges_of(
+            page.items, cursor=lambda entry: cursors.write(listing, _key(entry)), translate=UsageEvent.from_domain
+        )
+        return Connection(
+            edges=edges,
+            nodes=nodes,
+            page_info=page_info(edges, has_next=page.has_next, after=after),
+            count=lambda: ledger.count(wanted),
+        )
+
+    @strawberry.field(
+        directives=requires(*SEES_ENTITLEMENT),
+        description=(
+            "How much of a feature one workspace used, added up by hour, day or month in UTC; at most 1,000 slices. "
+            "Null where there is no such workspace."
+        ),
+    )
+    async def usage_summary(
+        self,
+        info: Info,
+        workspace_id: strawberry.ID,
+        feature_key: str,
+        granularity: Granularity,
+        since: Annotated[DateTime, strawberry.argument(name="from", description="The first instant.")],
+        until: Annotated[DateTime, strawberry.argument(name="to", description="The first instant after it.")],
+    ) -> UsageSummary | None:
+        refuse(range_faults(granularity, since, until))
+        owner = await _id_of(info, workspace_id)
+        if owner is None:
+            return None
+        if feature_key not in info.context.rt.cache.catalogue().features:
+            raise NotFoundError("feature", feature_key[:255])
+        wanted = UsageFilter(workspace_id=owner, feature_key=feature_key, from_at=since, to_at=until)
+        found = await info.context.rt.ledger.summary(wanted, granularity)
+        return UsageSummary.from_domain(owner, feature_key, slices(granularity, since, until, found))
+
+
+def _key(entry: Entry) -> str:
+    return f"{entry.occurred_at}:{entry.id}"
+
+
+def _place(key: str | None) -> tuple[int, str] | None:
+    if key is None:
+        return None
+    at, _, name = key.partition(":")
+    return int(at), name
+
+
+async def _id_of(info: Info, ref: str) -> str | None:
+    """Return our id of the workspace; None where there is none."""
+    found = info.context.from_state(ref, lambda state: state.workspace.id if state else None)
+    return await found if inspect.isawaitable(found) else found
