@@ -13,7 +13,7 @@ from support.runtime import ADMIN, fakes_of, put, running, state_of
 from app.domain.change import Kind
 from app.domain.errors import ConflictError, NotFoundError, ValidationError
 from app.domain.grant import Grant, GrantSource, Override
-from app.domain.plan import FeatureType, LimitBehavior
+from app.domain.plan import FeatureType, LimitBehavior, ResetPeriod
 from app.domain.workspace_state import WorkspaceState
 from app.runtime import Runtime
 from app.services.grants import (
@@ -66,6 +66,12 @@ async def test_a_grant_starts_now_and_is_in_ram_at_once(rt: Runtime) -> None:
 
     assert (given.workspace_id, given.effective_at) == ("ws_1", NOW)
     assert (await state(rt)).grants == (given,)
+
+
+async def test_a_top_up_keeps_its_priority_and_period(rt: Runtime) -> None:
+    given = await give(rt, source=GrantSource.TOP_UP, amount=Decimal(50), priority=10, reset_period=ResetPeriod.MONTH)
+
+    assert (given.source, given.priority, given.reset_period) == (GrantSource.TOP_UP, 10, ResetPeriod.MONTH)
 
 
 async def test_a_grant_that_does_not_fit_is_refused(rt: Runtime) -> None:
