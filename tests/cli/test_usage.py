@@ -1,6 +1,7 @@
 """`entitled usage` at the real service."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.command import Command
@@ -53,3 +54,74 @@ def test_what_cannot_be_recorded_is_one_line(entitled: Command, limited: str, li
     ran = entitled("usage", "record", limited, line)
 
     assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
+
+
+def test_usage_is_recorded_for_an_earlier_hour(entitled: Command, limited: str) -> None:
+    earlier = datetime.now(UTC) - timedelta(hours=2)  # noqa: TID251 - the service's clock is the machine's
+    long_ago = ("--at", "2020-01-01T00:00:00Z")
+
+    recorded = entitled(
+        "usage", "record", limited, "api_calls=2", "--at", earlier.isoformat(), "--property", "job=nightly"
+    )
+    refused = entitled("usage", "record", limited, "api_calls", *long_ago)
+    unreadable = entitled("usage", "record", limited, "api_calls", "--property", "nightly")
+
+    assert recorded.code == 0
+    assert (refused.code, "occurredAt" in refused.err) == (2, True)
+    assert (unreadable.code, "--property" in unreadable.err) == (2, True)
+
+
+def test_lines_are_used_within_their_limits(entitled: Command, limited: str) -> None:
+    entitled("grants", "add", limited, "seats", "--amount", "3")
+
+    used = entitled("usage", "consume", limited, "api_calls=4", "seats")
+
+    assert (used.code, used.err) == (0, "")
+    assert used.out.splitlines() == [
+        f"used 4; {limited} may use api_calls; used 4 of 10",
+        f"used 1; {limited} may use seats; used 1 of 3",
+    ]
+
+
+def test_a_denial_names_the_line_and_the_reason_and_uses_nothing(entitled: Command, limited: str) -> None:
+    command = ("usage", "consume", limited, "api_calls=4", "api_calls=7")
+
+    denied = entitled(*command)
+    as_json = json.loads(entitled(*command, "--json").out)
+
+    assert (denied.code, denied.err) == (1, "")
+    assert denied.out.startswith(f"nothing was used, because of api_calls=7; {limited} may not use api_calls: ")
+    assert "USAGE_LIMIT_EXCEEDED" in denied.out
+    assert (as_json["line"], as_json["decision"]["entitlement"]["hasAccess"]) == (1, False)
+    assert "used 0 of 10" in entitled("check", limited, "api_calls").out
+
+
+def test_consumption_is_json_too_and_counts_once(entitled: Command, limited: str) -> None:
+    command = ("usage", "consume", limited, "api_calls=4", "--idempotency-key", "order-7", "--json")
+
+    first, again = json.loads(entitled(*command).out), entitled(*command)
+
+    assert first["decisions"][0]["entitlement"]["usage"]["used"] == "4"
+    assert json.loads(again.out)["eventId"] == first["eventId"]
+    assert "used before" in again.err
+    assert "used 4 of 10" in entitled("check", limited, "api_calls").out
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"), [(("api_calls=",), 2), (("api_calls=-1",), 2), (("api_calls=0",), 2), ((), 2)]
+)
+def test_what_cannot_be_consumed_is_one_line(
+    entitled: Command, limited: str, lines: tuple[str, ...], code: int
+) -> None:
+    ran = entitled("usage", "consume", limited, *lines)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
+
+
+def test_a_feature_or_workspace_that_is_not_there_uses_nothing(entitled: Command, limited: str, name: str) -> None:
+    feature = entitled("usage", "consume", limited, "lost=1")
+    workspace = entitled("usage", "consume", f"{name}-lost", "api_calls")
+
+    assert (feature.code, workspace.code) == (1, 1)
+    assert "lost" in feature.out + feature.err
+    assert f"{name}-lost" in workspace.out + workspace.err
