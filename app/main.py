@@ -34,6 +34,7 @@ from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
+from sync.jobs.migrations import MigrationWorker
 from sync.stripe.events import StripeWorker
 from sync.supervisor import SyncService
 
@@ -49,6 +50,7 @@ class _Sync:
 
     service: SyncService
     stripe: StripeWorker
+    migrations: MigrationWorker
 
     def __init__(self, cache: BillingCache, inbox: MongoInbox) -> None:
         self._cache = cache
@@ -78,6 +80,9 @@ class _Sync:
 
     def wake(self) -> None:
         self.stripe.wake()
+
+    def wake_migrations(self) -> None:
+        self.migrations.wake()
 
     def is_ready(self) -> bool:
         return self.service.is_ready()
@@ -132,6 +137,7 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         jitter=secrets.SystemRandom().random,
         concurrency=settings.stripe_workers,
     )
+    sync.migrations = MigrationWorker(rt)
     sync.service = SyncService(
         mongo=mongo,
         store=store,
@@ -139,7 +145,7 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         metrics=metrics,
         clock=clock,
         reconcile_interval_s=settings.reconcile_interval_s,
-        workers=[("stripe", sync.stripe.run)],
+        workers=[("stripe", sync.stripe.run), ("migrations", sync.migrations.run)],
     )
     try:
         async with sync.service.running():

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import Any, Final, TypeVar, cast
 
 import bson
+from pymongo import ASCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.errors import BulkWriteError
@@ -12,6 +13,7 @@ from pymongo.errors import BulkWriteError
 from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
+from app.domain.migration import Migration, MigrationStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.ports import Page, ResultExistsError, StoredResult, Tally
@@ -141,6 +143,29 @@ class MongoStore:
             async for raws in batches:
                 found = self._mapped(Kind.SUBSCRIPTION, raws, from_document)
                 yield [record for record in found if isinstance(record, Subscription)]
+
+    async def count_holders(self, prices: Collection[str], *, before_at: int) -> int:
+        with self._mongo.deadline():
+            return await self._db[Kind.SUBSCRIPTION.value].count_documents(queries.earlier_holders(prices, before_at))
+
+    async def holders_page(
+        self, prices: Collection[str], *, before_at: int, after: str | None, first: int
+    ) -> Page[Subscription]:
+        collection, criteria = self._db[Kind.SUBSCRIPTION.value], queries.earlier_holders(prices, before_at)
+        while True:
+            further = {**criteria, "_id": {"$gt": after or ""}}
+            with self._mongo.deadline():
+                raws = await collection.find(further, sort=[("_id", ASCENDING)], limit=first + 1).to_list()
+            items = self._mapped(Kind.SUBSCRIPTION, raws[:first], from_document)
+            if items or len(raws) <= first:
+                return Page(tuple(sub for sub in items if isinstance(sub, Subscription)), len(raws) > first)
+            after = raws[first - 1]["_id"]  # a page that nobody can read is not the last one
+
+    async def migrations_page(
+        self, *, status: MigrationStatus | None, after: str | None, first: int
+    ) -> Page[Migration]:
+        cursor = queries.migrations(self._db, status=status, after=after, limit=first + 1)
+        return await self._page(Migration, cursor, first)
 
     async def has_admin_key(self) -> bool:
         with self._mongo.deadline():

@@ -39,6 +39,7 @@ class FakeSync:
 
     def __init__(self) -> None:
         self.woken = 0
+        self.woken_for_migrations = 0
         self.resynced: list[tuple[str | None, bool]] = []
         self.ready = True
 
@@ -60,6 +61,9 @@ class FakeSync:
 
     def wake(self) -> None:
         self.woken += 1
+
+    def wake_migrations(self) -> None:
+        self.woken_for_migrations += 1
 
     def is_ready(self) -> bool:
         return self.ready
