@@ -29,11 +29,13 @@ from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.settings import Settings
+from app.store.audit import MongoAuditTrail
 from app.store.inbox import MongoInbox
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
+from sync.jobs.audit_seal import audit_seal_job
 from sync.jobs.migrations import MigrationWorker
 from sync.stripe.events import StripeWorker
 from sync.supervisor import SyncService
@@ -119,6 +121,7 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         clock=clock,
         ids=ids,
         store=store,
+        audit=MongoAuditTrail(mongo, retention_ms=_retention(settings).audit_s * 1000),
         ledger=ledger,
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
@@ -146,6 +149,7 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         clock=clock,
         reconcile_interval_s=settings.reconcile_interval_s,
         workers=[("stripe", sync.stripe.run), ("migrations", sync.migrations.run)],
+        jobs=[audit_seal_job(rt)],
     )
     try:
         async with sync.service.running():

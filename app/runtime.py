@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 from app.cache.cache import BillingCache
-from app.ports import Clock, Ids, Inbox, RecordStore, Sync, UsageLedger, UsageWriter, WorkspaceLookup
+from app.ports import (
+    AuditTrail,
+    Clock,
+    Ids,
+    Inbox,
+    RecordStore,
+    Sync,
+    UsageLedger,
+    UsageWriter,
+    WorkspaceLookup,
+)
 from app.telemetry import Metrics
 
 
@@ -14,6 +24,7 @@ class Runtime:
     clock: Clock
     ids: Ids
     store: RecordStore
+    audit: AuditTrail
     ledger: UsageLedger
     usage: UsageWriter
     cache: BillingCache

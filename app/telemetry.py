@@ -35,6 +35,8 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str, str]]] = {
     "requests": ("counter", "operation", "GraphQL operations, by type"),
     "request_errors": ("counter", "code", "GraphQL top-level errors, by code"),
     "live_subscribers": ("gauge", "", "Open live operations"),
+    "audit_sealed": ("counter", "", "Audit entries sealed into the chain"),
+    "audit_unsealed": ("gauge", "", "Audit entries that no seal lists yet"),
     "job_failures": ("counter", "job", "Scheduled jobs that raised"),
 }
 """By name: counter or gauge, the label if it has one, and the help."""

@@ -65,7 +65,7 @@ def _first_cause(error: Exception) -> Exception:
 
 
 class SyncService:
-    """Keeps RAM true: two change streams, the reconciler, the schedule, and whatever workers `main` adds.
+    """Keeps RAM true: two change streams, the reconciler, the schedule, and whatever workers and jobs `main` adds.
 
     A worker that `main` adds is VALID while it runs.
     """
@@ -80,6 +80,7 @@ class SyncService:
         clock: Clock,
         reconcile_interval_s: float,
         workers: Sequence[tuple[str, Run]] = (),
+        jobs: Sequence[Job] = (),
     ) -> None:
         self._cache = cache
         self._metrics = metrics
@@ -105,7 +106,7 @@ class SyncService:
         self._jobs = self._workers.add("jobs")
         self._added = [(self._workers.add(name), run) for name, run in workers]
         job = Job("reconcile", reconcile_interval_s, self._run_reconciler, self._repair.failed)
-        self._schedule = Schedule((job,), metrics=metrics)
+        self._schedule = Schedule((job, *jobs), metrics=metrics)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:

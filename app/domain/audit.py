@@ -34,3 +34,16 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="ca
     record_id: str
     before: dict[str, Any] | None
     after: dict[str, Any]
+    seal: int | None = None
+    """The seal that lists the entry; None until the sealer has come by. Nothing else of an entry ever changes."""
+
+
+class AuditFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Which entries are asked for; None is any. The time is `[from_at, to_at)`."""
+
+    actor: str | None = None
+    record_id: str | None = None
+    kind: Kind | None = None
+    operation: str | None = None
+    from_at: Instant | None = None
+    to_at: Instant | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.domain.audit import ActorKind
@@ -15,6 +16,13 @@ from app.store.parts import Part, Text, UsageLinePart
 
 RETENTION_INDEX: Final = "retention"
 """The name of the index by which the server deletes what is old; `Mongo.open` sets its seconds."""
+
+
+NEWEST_FIRST: Final = [("recordedAt", DESCENDING), ("_id", DESCENDING)]
+"""The order of the audit's listing."""
+AUDIT_FILTERS: Final = ("recordId", "actor.id", "kind", "operation")
+BY_SEAL: Final = [("seal", ASCENDING), ("_id", ASCENDING)]
+"""Finds what no seal lists yet, and what claims a seal."""
 
 
 def expiring(field: str) -> IndexModel:
@@ -65,13 +73,36 @@ class AuditDocument(StoredDocument):
     record_id: Text
     before: dict[str, Any] | None
     after: dict[str, Any]
+    seal: int | None
 
     class Settings:
         name = "audit"
         indexes: ClassVar[Sequence[IndexModel]] = (
-            IndexModel([("recordId", ASCENDING), ("recordedAt", ASCENDING)]),
+            *(IndexModel([*of, *NEWEST_FIRST]) for of in ([], *([(name, ASCENDING)] for name in AUDIT_FILTERS))),
+            IndexModel(BY_SEAL),
             expiring("recordedAt"),
         )
+
+
+class SealedEntryPart(Part):
+    id: Text
+    recorded_at: datetime
+    digest: Text
+
+
+class AuditSealDocument(StoredDocument):
+    """A link of the chain over the audit; `_id` is its number, which two sealers cannot both take."""
+
+    id: int = Field(alias="_id", ge=1)  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues] - text elsewhere
+    previous: Text
+    previous_at: datetime | None
+    sealed_at: datetime
+    entries: list[SealedEntryPart]
+    hash: Text
+
+    class Settings:
+        name = "audit_seals"
+        indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("sealedAt"),)
 
 
 class ResultDocument(StoredDocument):
@@ -135,6 +166,7 @@ class StripeDirtyDocument(StoredDocument):
 JOURNAL_DOCUMENTS: Final[tuple[type[StoredDocument], ...]] = (
     UsageEventDocument,
     AuditDocument,
+    AuditSealDocument,
     ResultDocument,
     StripeEventDocument,
     StripeDirtyDocument,

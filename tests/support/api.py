@@ -11,6 +11,7 @@ import httpx
 import orjson
 import uvicorn
 from starlette.applications import Starlette
+from support.audit import EmptyAuditTrail
 from support.clock import FrozenClock, SequentialIds
 from support.runtime import FakeInbox, FakeSync
 from websockets.asyncio.client import ClientConnection, connect
@@ -108,11 +109,13 @@ class Api:
         cache = BillingCache(feed=Feed(), clock=self.clock, default_plan_key=None)
         cache.mark_ready()
         store: Any = self.store
+        audit: Any = EmptyAuditTrail()
         ids = SequentialIds()
         return Runtime(
             clock=self.clock,
             ids=ids,
             store=store,
+            audit=audit,
             ledger=store,
             usage=GroupCommit(store, store, cache, clock=self.clock, ids=ids),
             cache=cache,

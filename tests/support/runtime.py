@@ -25,6 +25,7 @@ from app.ports import Page
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
+from app.store.audit import MongoAuditTrail
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
@@ -147,6 +148,7 @@ async def running(
             clock=clock,
             ids=ids,
             store=store,
+            audit=MongoAuditTrail(mongo, retention_ms=_CENTURY_S * 1000),
             ledger=ledger,
             usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
             cache=cache,

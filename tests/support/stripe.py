@@ -23,6 +23,7 @@ from app.ports import PaymentProcessor
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
+from app.store.audit import MongoAuditTrail
 from app.store.inbox import MongoInbox
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo
@@ -253,6 +254,7 @@ async def syncing(uri: str, database: str) -> AsyncIterator[Sync]:
         clock=clock,
         ids=ids,
         store=store,
+        audit=MongoAuditTrail(mongo, retention_ms=0),
         ledger=ledger,
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
