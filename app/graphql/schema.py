@@ -27,6 +27,7 @@ from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
 from app.graphql.queries.api_keys import ApiKeyQueries
+from app.graphql.queries.audit import AuditQueries
 from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.node import NodeQueries
@@ -52,6 +53,7 @@ class Query(
     NodeQueries,
     ApiKeyQueries,
     UsageQueries,
+    AuditQueries,
 ):
     pass
 

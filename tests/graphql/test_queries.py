@@ -324,6 +324,8 @@ ROOTS = {
     "{ features { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ stripeEvents { nodes { id } } }": {Scope.OPERATOR},
     "{ syncStatus { cache { ready } } }": {Scope.OPERATOR},
+    "{ auditLog { nodes { id } } }": {Scope.OPERATOR},
+    "{ auditChain { intact } }": {Scope.OPERATOR},
     "{ apiKeys { id } }": {Scope.ADMIN},
     "mutation { resync(input: {scope: ALL}) { __typename } }": {Scope.OPERATOR},
     'mutation { replayStripeEvent(input: {idempotencyKey: "k", eventId: "e"}) { __typename } }': {Scope.OPERATOR},

@@ -11,6 +11,7 @@ from app.domain.change import Kind
 from app.graphql.context import Info
 from app.graphql.permissions import check_type, requires
 from app.graphql.types.api_key import ApiKey
+from app.graphql.types.audit import AuditEntry
 from app.graphql.types.catalogue import AddOn, Feature, Plan, plan_or_add_on
 from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
 from app.graphql.types.node import Node
@@ -80,6 +81,11 @@ async def _stripe_event(info: Info, id: str) -> StripeEvent | None:
     return StripeEvent.from_domain(found) if found else None
 
 
+async def _audit_entry(info: Info, id: str) -> AuditEntry | None:
+    found = await info.context.rt.audit.entry(id)
+    return AuditEntry.from_domain(found) if found else None
+
+
 _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.WORKSPACE: (Workspace, _workspace),
     ids.FEATURE: (Feature, _feature),
@@ -88,5 +94,6 @@ _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.GRANT: (EntitlementGrant, _grant),
     ids.OVERRIDE: (EntitlementOverride, _override),
     ids.API_KEY: (ApiKey, _api_key),
+    ids.AUDIT_ENTRY: (AuditEntry, _audit_entry),
     STRIPE_EVENT: (StripeEvent, _stripe_event),
 }

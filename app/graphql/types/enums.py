@@ -8,6 +8,9 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from app.domain.api_key import Scope
+from app.domain.audit import ActorKind
+from app.domain.audit_chain import FaultCode
+from app.domain.change import Kind
 from app.domain.entitlement import AccessDeniedReason
 from app.domain.grant import GrantSource
 from app.domain.plan import (
@@ -34,9 +37,9 @@ class ResyncScope(StrEnum):
     WORKSPACE = "WORKSPACE"
 
 
-def _expose(enum: EnumMeta, description: str, values: Mapping[str, str]) -> None:
+def _expose(enum: EnumMeta, description: str, values: Mapping[str, str], *, name: str | None = None) -> None:
     """Make a domain enum part of the schema. Every value must be described."""
-    strawberry.enum(enum, description=description)
+    strawberry.enum(enum, description=description, name=name)
     definition = cast("StrawberryEnumDefinition", cast("Any", enum).__strawberry_definition__)
     for value in definition.values:
         value.description = values[value.name]
@@ -51,7 +54,7 @@ _expose(
         "BILLING_READ": "Workspaces and subscriptions.",
         "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
         "CATALOG_WRITE": "Create features and plans.",
-        "OPERATOR": "Sync status, Stripe's events, resync and replay.",
+        "OPERATOR": "Sync status, Stripe's events, resync and replay, the audit.",
         "ADMIN": "Create and revoke API keys, with any scope. Includes no other scope.",
     },
 )
@@ -227,4 +230,31 @@ _expose(
     ResyncScope,
     "How much a resync covers.",
     {"ALL": "Everything held in RAM.", "WORKSPACE": "The workspace named by `workspaceId`."},
+)
+_expose(
+    ActorKind,
+    "What sort of actor changed a record.",
+    {"API_KEY": "A caller.", "STRIPE": "Stripe's events.", "SYSTEM": "A job of the service, or its command line."},
+)
+_expose(
+    Kind,
+    "The kinds of records.",
+    {kind.name: f"A document of the collection `{kind.value}`." for kind in Kind},
+    name="RecordKind",
+)
+_expose(
+    FaultCode,
+    "What is wrong with the audit's chain.",
+    {
+        "ENTRY_EDITED": "An entry is not as it was when it was sealed.",
+        "ENTRY_REMOVED": "An entry is gone before its time.",
+        "ENTRY_MOVED": "An entry names another seal than the one that lists it.",
+        "ENTRY_UNLISTED": "An entry names a seal that does not list it, or that does not exist.",
+        "SEAL_EDITED": "A seal has not the hash of its content.",
+        "SEAL_REMOVED": "Seals are gone before their time.",
+        "SEAL_UNLINKED": "A seal does not hold the hash of the one before.",
+        "SEAL_UNREADABLE": "A stored seal is malformed.",
+        "HEAD_DIFFERS": "The chain does not have the head that was expected.",
+    },
+    name="AuditFaultCode",
 )
