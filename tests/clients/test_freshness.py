@@ -130,6 +130,13 @@ def test_what_was_generated_and_is_gone_makes_them_stale(clone: Path) -> None:
     assert "clients/python/entitled_client/enums.py" in check(clone).stderr
 
 
+def test_an_option_that_is_none_changes_nothing() -> None:
+    command = [str(ROOT / "scripts/clients"), "--chek"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert (ended.returncode, ended.stderr) == (1, "usage: scripts/clients [--check]\n")
+
+
 def test_the_generators_are_pinned_without_addresses() -> None:
     package = json.loads((TOOLS / "typescript/package.json").read_text())
     locked = json.loads((TOOLS / "typescript/package-lock.json").read_text())["packages"]
