@@ -23,6 +23,7 @@ from app.graphql.live import Live
 from app.graphql.mutations.api_keys import ApiKeyMutations
 from app.graphql.mutations.catalogue import CatalogueMutations
 from app.graphql.mutations.grants import GrantMutations
+from app.graphql.mutations.migrations import MigrationMutations
 from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
@@ -30,6 +31,7 @@ from app.graphql.queries.api_keys import ApiKeyQueries
 from app.graphql.queries.audit import AuditQueries
 from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
+from app.graphql.queries.migrations import MigrationQueries
 from app.graphql.queries.node import NodeQueries
 from app.graphql.queries.subscriptions import SubscriptionQueries
 from app.graphql.queries.sync import SyncQueries
@@ -53,13 +55,22 @@ class Query(
     NodeQueries,
     ApiKeyQueries,
     UsageQueries,
+    MigrationQueries,
     AuditQueries,
 ):
     pass
 
 
 @strawberry.type(description="Everything that can be changed. Refusals that a caller can act on are union members.")
-class Mutation(WorkspaceMutations, CatalogueMutations, GrantMutations, UsageMutations, SyncMutations, ApiKeyMutations):
+class Mutation(
+    WorkspaceMutations,
+    CatalogueMutations,
+    GrantMutations,
+    UsageMutations,
+    SyncMutations,
+    ApiKeyMutations,
+    MigrationMutations,
+):
     pass
 
 

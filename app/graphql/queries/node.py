@@ -10,10 +10,12 @@ from app.domain import grant, ids, plan
 from app.domain.change import Kind
 from app.graphql.context import Info
 from app.graphql.permissions import check_type, requires
+from app.graphql.queries.migrations import find_migration
 from app.graphql.types.api_key import ApiKey
 from app.graphql.types.audit import AuditEntry
 from app.graphql.types.catalogue import AddOn, Feature, Plan, plan_or_add_on
 from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
+from app.graphql.types.migration import CatalogMigration
 from app.graphql.types.node import Node
 from app.graphql.types.stripe_event import StripeEvent
 from app.graphql.types.workspace import Subscription, Workspace, workspace_of
@@ -95,5 +97,6 @@ _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.OVERRIDE: (EntitlementOverride, _override),
     ids.API_KEY: (ApiKey, _api_key),
     ids.AUDIT_ENTRY: (AuditEntry, _audit_entry),
+    ids.MIGRATION: (CatalogMigration, find_migration),
     STRIPE_EVENT: (StripeEvent, _stripe_event),
 }

@@ -13,6 +13,7 @@ from app.domain.audit_chain import FaultCode
 from app.domain.change import Kind
 from app.domain.entitlement import AccessDeniedReason
 from app.domain.grant import GrantSource
+from app.domain.migration import MigrationStatus
 from app.domain.plan import (
     AccessLevel,
     FeatureType,
@@ -149,6 +150,16 @@ _expose(
     PlanStatus,
     "Whether a plan is offered.",
     {"ACTIVE": "Offered.", "ARCHIVED": "Serves those who have it; not offered any more."},
+)
+_expose(
+    MigrationStatus,
+    "How a migration of subscribers stands.",
+    {
+        "RUNNING": "It goes on, or will as soon as the service does.",
+        "FINISHED": "Everybody was looked at.",
+        "SUPERSEDED": "A migration of the same plan to a newer version took its place.",
+        "FAILED": "It cannot go on; `failure` tells why.",
+    },
 )
 _expose(
     GrantSource,
