@@ -8,7 +8,6 @@ from support.api import Api
 from support.records import DAY, NOW, migration, plan, sub, workspace
 from support.runtime import put, running
 
-from app.domain.api_key import Scope
 from app.domain.migration import MigrationStatus
 from app.services.migrations import pending, step
 
@@ -92,22 +91,3 @@ async def test_migrations_are_listed_the_newest_first(api: Api) -> None:
 @pytest.mark.parametrize("id", ["mig_9", "", "x" * 300, "mig_\x00"])
 async def test_what_is_no_migration_is_null(api: Api, id: str) -> None:
     assert (await api.data(SHOW, {"id": id}))["migration"] is None
-
-
-@pytest.mark.parametrize(
-    ("scope", "reads", "starts"),
-    [
-        pytest.param(Scope.CATALOG_WRITE, True, True, id="catalogue"),
-        pytest.param(Scope.OPERATOR, True, False, id="operator"),
-        pytest.param(Scope.BILLING_READ, True, False, id="billing"),
-        pytest.param(Scope.ENTITLEMENTS_READ, False, False, id="entitlements"),
-    ],
-)
-async def test_scopes(api: Api, scope: Scope, *, reads: bool, starts: bool) -> None:
-    key = api.key(scope)
-
-    asked = await api.ask(LIST, key=key)
-    written = await api.ask(START, {"key": "k", "plan": "pro"}, key=key)
-
-    assert ("errors" not in asked) is reads
-    assert ("errors" not in written) is starts

@@ -22,6 +22,7 @@ from app.cache.feed import Feed
 from app.domain.api_key import ApiKey, Scope
 from app.domain.change import Kind, Record, Source
 from app.domain.errors import UnavailableError
+from app.domain.migration import Migration, MigrationStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.graphql.endpoint import graphql_routes
@@ -74,6 +75,15 @@ class FakeStore:
         subs = [r for r in self.records if isinstance(r, Subscription)]
         subs = [s for s in subs if workspace_id in (None, s.workspace_id) and (not statuses or s.status in statuses)]
         return _page(subs, after, first)
+
+    async def migrations_page(
+        self, *, status: MigrationStatus | None, after: str | None, first: int
+    ) -> Page[Migration]:
+        found = [r for r in self.records if isinstance(r, Migration) and status in (None, r.status)]
+        return _page(found, after, first)
+
+    async def read(self, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
+        return {record.id: record for record in self.records if record.KIND is kind and record.id in ids}
 
     async def count(self, kind: Kind, **_: Any) -> int:
         self.counted += 1
