@@ -21,6 +21,7 @@ from app.graphql.context import Context
 from app.graphql.errors import log_errors
 from app.graphql.live import Live
 from app.graphql.mutations.api_keys import ApiKeyMutations
+from app.graphql.mutations.catalog_file import CatalogFileMutations
 from app.graphql.mutations.catalogue import CatalogueMutations
 from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.migrations import MigrationMutations
@@ -29,6 +30,7 @@ from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
 from app.graphql.queries.api_keys import ApiKeyQueries
 from app.graphql.queries.audit import AuditQueries
+from app.graphql.queries.catalog_file import CatalogFileQueries
 from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.migrations import MigrationQueries
@@ -57,6 +59,7 @@ class Query(
     UsageQueries,
     MigrationQueries,
     AuditQueries,
+    CatalogFileQueries,
 ):
     pass
 
@@ -70,6 +73,7 @@ class Mutation(
     SyncMutations,
     ApiKeyMutations,
     MigrationMutations,
+    CatalogFileMutations,
 ):
     pass
 

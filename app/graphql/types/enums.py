@@ -29,6 +29,7 @@ from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
 from app.domain.usage import UsageKind
 from app.domain.usage_summary import Granularity
+from app.services.catalogue.difference import ChangeAction, ChangeKind
 
 
 class ResyncScope(StrEnum):
@@ -268,4 +269,27 @@ _expose(
         "HEAD_DIFFERS": "The chain does not have the head that was expected.",
     },
     name="AuditFaultCode",
+)
+_expose(
+    ChangeKind,
+    "What a part of the catalogue is.",
+    {
+        "CREDIT_TYPE": "A balance that plans and grants fill.",
+        "FEATURE": "A feature.",
+        "PLAN": "A plan.",
+        "ADD_ON": "An add-on.",
+    },
+    name="CatalogChangeKind",
+)
+_expose(
+    ChangeAction,
+    "What applying a catalogue's file does to a part of the catalogue.",
+    {
+        "CREATE": "It is new; of a plan, version 1.",
+        "CHANGE": "It is changed where it stands: what a feature is called or costs is no version.",
+        "NEW_VERSION": "A new version of the plan or add-on is published.",
+        "ARCHIVE": "It is offered no more.",
+        "RESTORE": "It was archived and is offered again.",
+    },
+    name="CatalogChangeAction",
 )

@@ -68,6 +68,31 @@ class LimitExceededError(UserError):
     decision: EntitlementDecision = strawberry.field(description="The check of that line, with the reason.")
 
 
+@strawberry.type(directives=follows(), description="One fault of a catalogue's file.")
+class CatalogFault:
+    line: int = strawberry.field(description="From 1.")
+    column: int = strawberry.field(description="From 1, in characters: where the key or value at fault starts.")
+    path: list[str] = strawberry.field(
+        description="Keys from the outside in, positions in lists as digits. Empty where the text is no TOML."
+    )
+    code: str = strawberry.field(description="Stable; `message` may change.")
+    message: str = strawberry.field(description="What is wrong, and what to do about it.")
+
+    @classmethod
+    def from_domain(cls, fault: domain.CatalogueFault) -> "CatalogFault":
+        """Translate."""
+        return cls(line=fault.line, column=fault.column, path=list(fault.path), code=fault.code, message=fault.message)
+
+
+@strawberry.type(
+    directives=follows(), description="The catalogue's file breaks rules or is no TOML. Nothing was changed."
+)
+class CatalogFaultsError(UserError):
+    faults: list[CatalogFault] = strawberry.field(
+        description="Every fault of the whole file, in the order of the text; of text that is no TOML the first."
+    )
+
+
 class TranslateValidation(strawberry.ExceptionHandler[domain.ValidationError, ValidationError]):
     """Domain to union member."""
 
@@ -141,8 +166,23 @@ class TranslateLimitExceeded(strawberry.ExceptionHandler[consumption.LimitExceed
         )
 
 
+class TranslateCatalogFaults(strawberry.ExceptionHandler[domain.CatalogueFaultsError, CatalogFaultsError]):
+    """Domain to union member."""
+
+    def handle(
+        self, exception: domain.CatalogueFaultsError, *, field: StrawberryField, info: strawberry.Info
+    ) -> CatalogFaultsError:
+        return CatalogFaultsError(
+            code=exception.code,
+            message=exception.message,
+            path=["input", "source"],
+            faults=[CatalogFault.from_domain(fault) for fault in exception.faults],
+        )
+
+
 _HANDLERS: Final[Mapping[type[domain.BillingError], Any]] = {
     domain.ValidationError: TranslateValidation(),
+    domain.CatalogueFaultsError: TranslateCatalogFaults(),
     domain.NotFoundError: TranslateNotFound(),
     domain.ConflictError: TranslateConflict(),
     domain.IdempotencyConflictError: TranslateIdempotencyConflict(),

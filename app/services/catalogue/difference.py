@@ -46,13 +46,17 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one part. `version` is the version a plan will then have; `record_id` names what is written."""
+    """What becomes of one part. `version` is the version a plan will then have; `record_id` names what is written.
+
+    `moves` are the subscriptions that are to be moved to the new version, None where they stay where they are.
+    """
 
     part: Part
     action: ChangeAction
     fields: tuple[FieldChange, ...]
     version: int | None
     record_id: str
+    moves: int | None = None
 
 
 def change_of(target: Target[Feature] | Target[Plan]) -> Change:

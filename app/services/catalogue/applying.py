@@ -1,0 +1,116 @@
+"""Apply a file to the catalogue: load, review, commit; or only tell what would change."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from app.domain.api_key import Principal
+from app.domain.change import Record
+from app.domain.errors import CatalogueFaultsError
+from app.domain.faults import INPUT, idempotency_key_faults, refuse, text_faults
+from app.domain.migration import Migration
+from app.domain.plan import Feature, Plan
+from app.runtime import Runtime
+from app.services import migrations
+from app.services.archiving import uses_of_feature, uses_of_plan
+from app.services.catalogue.difference import Change, Part, is_archived
+from app.services.catalogue.review import Review, review
+from app.services.catalogue.syntax import Document, parse
+from app.services.catalogue.target import Target
+from app.services.loading import refresh_catalogue
+from app.services.result import settle
+
+
+class ApplyCatalogueInput(msgspec.Struct, frozen=True, kw_only=True):
+    """`source` is the file's text; `file_name` is kept with the request, for people. A dry run writes nothing."""
+
+    idempotency_key: str
+    source: str
+    file_name: str = "catalog.toml"
+    dry_run: bool = False
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What changes, what is as the file says already, and what is offered without the file naming it."""
+
+    changes: tuple[Change, ...]
+    unchanged: tuple[Part, ...]
+    unmanaged: tuple[Part, ...]
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """The report, and the migrations as they were started: none by a dry run."""
+
+    report: Report
+    migrations: tuple[Migration, ...]
+    replayed: bool
+
+
+async def apply_catalogue(rt: Runtime, principal: Principal, input: ApplyCatalogueInput) -> Applied:
+    """Make the catalogue what the file says, all of it or nothing, and leave alone what the file does not name.
+
+    A dry run takes no idempotency key. Raises `CatalogueFaultsError` with every fault of the file.
+    """
+    refuse(idempotency_key_faults(input.idempotency_key), text_faults((*INPUT, "fileName"), input.file_name))
+    document = await asyncio.to_thread(parse, input.source)
+    if input.dry_run:
+        decided = await _decide(rt, document)
+        return Applied(decided.report, (), replayed=False)
+    reports: list[str] = []
+
+    async def decide(_conflicts: int) -> Sequence[Record]:
+        decided = await _decide(rt, document)
+        reports.append(msgspec.json.encode(decided.report).decode())
+        return decided.records
+
+    done = await settle(rt, principal, "applyCatalog", input, decide, answer=lambda: reports[-1])
+    started = tuple(record for record in done.records if isinstance(record, Migration))
+    if started:
+        rt.sync.wake_migrations()
+    return Applied(msgspec.json.decode(done.answer, type=Report), started, done.replayed)
+
+
+class _Decided(msgspec.Struct, frozen=True):
+    report: Report
+    records: tuple[Record, ...]
+
+
+async def _decide(rt: Runtime, document: Document) -> _Decided:
+    """Review the file against what the store holds now: RAM may lag behind another replica's write."""
+    await refresh_catalogue(rt)
+    catalogue, at = rt.cache.catalogue(), rt.clock.now_at()
+    reviewed = review(document, catalogue, at=at, new_id=rt.ids.new)
+    for target in reviewed.targets():
+        await _note_uses(rt, target, reviewed, at)
+    if reviewed.faults.found:
+        raise CatalogueFaultsError(reviewed.faults.found)
+    started = {target.record.id: await migrations.start(rt, target.record) for target in _migrating(reviewed)}
+    changes = tuple(_with_moves(change, started) for change in reviewed.changes())
+    records = (*(target.record for target in reviewed.targets() if target.is_changed), *started.values())
+    return _Decided(Report(changes, reviewed.unchanged(), reviewed.unmanaged), records)
+
+
+async def _note_uses(rt: Runtime, target: Target[Feature] | Target[Plan], reviewed: Review, at: int) -> None:
+    """Note what stands in the way of archiving the target."""
+    record, before = target.record, target.before
+    if before is None or is_archived(before) or not is_archived(record):
+        return
+    ask = uses_of_feature if isinstance(record, Feature) else uses_of_plan
+    if uses := await ask(rt, record.key, reviewed.planned, at):
+        problem = f"must wait: it is in use {', '.join(uses)}"
+        reviewed.faults.at_value((*target.path, "archived"), "IN_USE", problem)
+
+
+def _migrating(reviewed: Review) -> list[Target[Plan]]:
+    """Return the plans of which a new version is published that subscribers shall have."""
+    return [
+        target
+        for target in reviewed.plans
+        if target.migrates and target.before is not None and target.record.id != target.before.id
+    ]
+
+
+def _with_moves(change: Change, started: dict[str, Migration]) -> Change:
+    migration = started.get(change.record_id)
+    return change if migration is None else msgspec.structs.replace(change, moves=migration.total)
