@@ -30,7 +30,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "LIMIT": _limit,
     "RESETS": lambda answer: _usage(answer, "resetsAt"),
     "VALUE": "value",
-    "FROM": lambda answer: ", ".join(dict.fromkeys(grant["source"] for grant in answer["grants"])),
+    "FROM": lambda answer: list(dict.fromkeys(grant["source"] for grant in answer["grants"])),
     "VALID UNTIL": "validUntil",
 }
 

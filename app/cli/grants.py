@@ -13,7 +13,7 @@ app = typer.Typer(
 )
 
 _PAYLOAD: Final = """... on GrantPayload { replayed grant {
-  id featureKey source sourceId limitBehavior amount value effectiveAt expiresAt revokedAt reason
+  id featureKey source sourceId limitBehavior amount priority resetPeriod value effectiveAt expiresAt revokedAt reason
 } }"""
 
 
@@ -22,6 +22,7 @@ class Source(StrEnum):
 
     MANUAL = "MANUAL"
     PROMOTIONAL = "PROMOTIONAL"
+    TOP_UP = "TOP_UP"
 
 
 @app.command("add")
@@ -29,10 +30,22 @@ def add(
     workspace: options.Workspace,
     feature: options.Feature,
     *,
-    amount: Annotated[str | None, typer.Option(help="Of a METERED feature: how much.")] = None,
-    unlimited: Annotated[bool, typer.Option("--unlimited", help="Of a METERED feature: without any limit.")] = False,
+    amount: Annotated[str | None, typer.Option(help="Of a METERED or CREDIT feature: how much.")] = None,
+    unlimited: Annotated[
+        bool, typer.Option("--unlimited", help="Of a METERED or CREDIT feature: without any limit.")
+    ] = False,
     value: options.Value = None,
-    source: Annotated[Source, typer.Option(case_sensitive=False, help="Where it comes from.")] = Source.MANUAL,
+    source: Annotated[
+        Source, typer.Option(case_sensitive=False, help="Where it comes from; TOP_UP was paid for.")
+    ] = Source.MANUAL,
+    priority: Annotated[
+        int,
+        typer.Option(min=0, max=1000, help="Of an amount: the lowest is used up first. Of equals, what ends first."),
+    ] = 100,
+    reset_period: Annotated[
+        options.ResetPeriod,
+        typer.Option(case_sensitive=False, help="Of an amount: when it is full again. NEVER: it is used up once."),
+    ] = options.ResetPeriod.NEVER,
     effective_at: Annotated[
         str | None, typer.Option(metavar="TIME", help="In force from then on, in RFC 3339. Default: now.")
     ] = None,
@@ -52,6 +65,8 @@ def add(
         unlimited=unlimited,
         value=options.config_value(value),
         source=source,
+        priority=priority,
+        resetPeriod=reset_period,
         effectiveAt=effective_at,
         expiresAt=expires_at,
         reason=reason,

@@ -1,6 +1,5 @@
 """`entitled keys`: API keys."""
 
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -62,14 +61,13 @@ def create(
     as_json: options.Json = False,
 ) -> None:
     """Make a key. Needs the scope ADMIN."""
-    ends = datetime.now(UTC) + timedelta(days=expires_in_days) if expires_in_days else None  # noqa: TID251 - the operator's own clock
     made = Client.from_environment().change(
         "createApiKey",
         f"... on CreateApiKeyPayload {{ replayed credential apiKey {{ {_KEY} }} }}",
         idempotency_key,
         name=name,
         scopes=list(dict.fromkeys(scope)),
-        expiresAt=ends.strftime("%Y-%m-%dT%H:%M:%SZ") if ends else None,
+        expiresAt=options.days_from_now(expires_in_days) if expires_in_days else None,
     )
     key, credential = made["apiKey"], made["credential"]
     if as_json:

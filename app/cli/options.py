@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -41,6 +43,19 @@ Value = Annotated[
 ]
 
 
+class ResetPeriod(StrEnum):
+    """When usage starts from zero again."""
+
+    NEVER = "NEVER"
+    HOUR = "HOUR"
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    QUARTER = "QUARTER"
+    YEAR = "YEAR"
+    BILLING_CYCLE = "BILLING_CYCLE"
+
+
 def config_value(text: str | None) -> Any:
     """Read a CONFIG feature's value: JSON where it is an integer, a string or a list, else the text as it stands.
 
@@ -67,3 +82,14 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
             raise CommandError(f"{option} names {name!r} twice", ExitCode.USAGE)
         found[name] = value
     return found
+
+
+def days_from_now(days: int) -> str:
+    """Return the instant so many days from now, or before it, in RFC 3339; by the operator's own clock."""
+    at = datetime.now(UTC) + timedelta(days=days)  # noqa: TID251 - no other clock is at hand
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def no_workspace(ref: str) -> CommandError:
+    """Build the error for a workspace that was asked for and is not there."""
+    return CommandError(f"no workspace has the id or external id {ref!r}", ExitCode.NO)

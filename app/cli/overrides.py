@@ -28,32 +28,19 @@ class LimitBehavior(StrEnum):
     UNLIMITED = "UNLIMITED"
 
 
-class ResetPeriod(StrEnum):
-    """When usage starts from zero again."""
-
-    NEVER = "NEVER"
-    HOUR = "HOUR"
-    DAY = "DAY"
-    WEEK = "WEEK"
-    MONTH = "MONTH"
-    QUARTER = "QUARTER"
-    YEAR = "YEAR"
-    BILLING_CYCLE = "BILLING_CYCLE"
-
-
 @app.command("set")
 def set_override(
     workspace: options.Workspace,
     feature: options.Feature,
     *,
     revoked: Annotated[bool, typer.Option("--revoked", help="Take the feature away, whatever else gives it.")] = False,
-    limit: Annotated[str | None, typer.Option(help="Of a METERED feature: how much in all.")] = None,
+    limit: Annotated[str | None, typer.Option(help="Of a METERED or CREDIT feature: how much in all.")] = None,
     limit_behavior: Annotated[
         LimitBehavior, typer.Option(case_sensitive=False, help="What happens beyond the limit.")
     ] = LimitBehavior.HARD,
     reset_period: Annotated[
-        ResetPeriod, typer.Option(case_sensitive=False, help="When usage starts from zero again.")
-    ] = ResetPeriod.NEVER,
+        options.ResetPeriod, typer.Option(case_sensitive=False, help="When usage starts from zero again.")
+    ] = options.ResetPeriod.NEVER,
     value: options.Value = None,
     subscription: Annotated[
         str | None, typer.Option(help="Only of this subscription, by Stripe's id. Default: of the whole workspace.")

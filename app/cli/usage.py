@@ -1,6 +1,7 @@
 """`entitled usage`: what was used."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
@@ -17,7 +18,30 @@ _CONSUMED: Final = f"""
   ... on ConsumePayload {{ replayed eventId decisions {{ {_DECISION} }} }}
   ... on LimitExceededError {{ line decision {{ {_DECISION} }} }}
 """
+_SUMMARY: Final = """
+query($id: ID!, $feature: String!, $granularity: Granularity!, $from: DateTime!, $to: DateTime!) {
+  usageSummary(workspaceId: $id, featureKey: $feature, granularity: $granularity, from: $from, to: $to) {
+    workspaceId featureKey amount charge slices { startAt endAt amount charge events }
+  }
+}
+"""
+_COLUMNS: Final[dict[str, output.Column]] = {
+    "FROM": "startAt",
+    "TO": "endAt",
+    "AMOUNT": "amount",
+    "CHARGE": "charge",
+    "EVENTS": "events",
+}
+_DAYS: Final = 30
 _LINE: Final = "FEATURE[=AMOUNT]"
+
+
+class Granularity(StrEnum):
+    """How long a slice is."""
+
+    HOUR = "HOUR"
+    DAY = "DAY"
+    MONTH = "MONTH"
 
 
 @app.command("consume")
@@ -96,6 +120,41 @@ def record(
     answer = {"eventId": recorded["eventId"], "entitlement": recorded["entitlement"]}
     now = entitlement.sentence(workspace, recorded["entitlement"])
     output.answer(answer, f"recorded {amount}; {now}", as_json=as_json)
+
+
+@app.command("summary")
+def summary(
+    workspace: options.Workspace,
+    feature: options.Feature,
+    *,
+    granularity: Annotated[
+        Granularity, typer.Option(case_sensitive=False, help="How long a slice is, in UTC.")
+    ] = Granularity.DAY,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help=f"From then on, in RFC 3339. Default: {_DAYS} days ago."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Before then, in RFC 3339. Default: now.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Add up how much of a feature was used, by hour, day or month."""
+    asked = {
+        "id": workspace,
+        "feature": feature,
+        "granularity": granularity,
+        "from": options.days_from_now(-_DAYS) if since is None else since,
+        "to": options.days_from_now(0) if until is None else until,
+    }
+    found = Client.from_environment().query(_SUMMARY, asked)["usageSummary"]
+    if not found:
+        raise options.no_workspace(workspace)
+    if as_json:
+        output.result_json(found)
+    else:
+        total = {"startAt": "in all", "endAt": None, "events": sum(each["events"] for each in found["slices"])}
+        output.records([*found["slices"], {**found, **total}], _COLUMNS, as_json=False)
 
 
 def _read(line: str) -> tuple[str, str]:

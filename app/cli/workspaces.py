@@ -6,7 +6,6 @@ import typer
 
 from app.cli import entitlement, options, output
 from app.cli.client import Client
-from app.cli.failure import CommandError, ExitCode
 
 app = typer.Typer(help="Workspaces: who pays and who is limited.", no_args_is_help=True)
 
@@ -34,7 +33,8 @@ query($id: ID!, $first: Int!, $after: String) {
   subscriptions(workspaceId: $id, first: $first, after: $after) {
     nodes {
       id status startedAt currentPeriodStartAt currentPeriodEndAt trialEndsAt cancelAtPeriodEnd cancelAt endedAt
-      graceEndsAt stripeCustomerId provisional version plans { key version } items { priceId lookupKey quantity }
+      graceEndsAt stripeCustomerId provisional version
+      plans { key version } addOns { quantity addOn { key version } } items { priceId lookupKey quantity }
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -51,7 +51,10 @@ _COLUMNS: Final[dict[str, output.Column]] = {
 _SUBSCRIPTION_COLUMNS: Final[dict[str, output.Column]] = {
     "SUBSCRIPTION": "id",
     "STATUS": "status",
-    "PLANS": lambda sub: ", ".join(f"{plan['key']} v{plan['version']}" for plan in sub["plans"]),
+    "PLANS": lambda sub: [f"{plan['key']} v{plan['version']}" for plan in sub["plans"]],
+    "ADD-ONS": lambda sub: [
+        f"{bought['quantity']} {bought['addOn']['key']} v{bought['addOn']['version']}" for bought in sub["addOns"]
+    ],
     "RENEWS": "currentPeriodEndAt",
     "CANCELS AT END": "cancelAtPeriodEnd",
     "GRACE ENDS": "graceEndsAt",
@@ -73,7 +76,7 @@ def show(workspace: options.Workspace, as_json: options.Json = False) -> None:
     data = client.query(_SHOW, {"ref": workspace, "externalId": workspace})
     found = data["byId"] or data["byExternalId"]
     if not found:
-        raise CommandError(f"no workspace has the id or external id {workspace!r}", ExitCode.NO)
+        raise options.no_workspace(workspace)
     found["subscriptions"] = client.collect(_SUBSCRIPTIONS, "subscriptions", {"id": found["id"]})
     if as_json:
         output.result_json(found)

@@ -28,7 +28,7 @@ def test_every_field_of_a_grant_can_be_said(entitled: Command, workspace: str) -
         "api_calls",
         "--unlimited",
         "--source",
-        "promotional",
+        "top_up",
         "--effective-at",
         "2026-01-01T00:00:00Z",
         "--expires-at",
@@ -37,8 +37,21 @@ def test_every_field_of_a_grant_can_be_said(entitled: Command, workspace: str) -
     )
 
     grant = json.loads(added.out)
-    assert (grant["source"], grant["limitBehavior"], grant["amount"]) == ("PROMOTIONAL", "UNLIMITED", None)
+    assert (grant["source"], grant["limitBehavior"], grant["amount"]) == ("TOP_UP", "UNLIMITED", None)
     assert (grant["effectiveAt"], grant["expiresAt"]) == ("2026-01-01T00:00:00.000Z", "2098-12-31T23:00:00.000Z")
+
+
+def test_an_amount_has_its_turn_and_its_period(entitled: Command, workspace: str) -> None:
+    plain = json.loads(entitled("grants", "add", workspace, "api_calls", "--amount", "1", "--json").out)
+    first = json.loads(
+        entitled(
+            *("grants", "add", workspace, "api_calls", "--amount", "1"),
+            *("--priority", "5", "--reset-period", "day", "--json"),
+        ).out
+    )
+
+    assert (plain["priority"], plain["resetPeriod"]) == (100, "NEVER")
+    assert (first["priority"], first["resetPeriod"]) == (5, "DAY")
 
 
 @pytest.mark.parametrize(

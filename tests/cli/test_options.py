@@ -1,12 +1,13 @@
 """What is given on the command line becomes what the API takes."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 from graphql import GraphQLEnumType, build_schema
 
-from app.cli import events, grants, keys, options, overrides
+from app.cli import events, grants, keys, options, overrides, usage
 from app.cli.failure import CommandError
 
 SCHEMA = build_schema((Path(__file__).parents[2] / "schema.graphql").read_text())
@@ -18,7 +19,8 @@ SCHEMA = build_schema((Path(__file__).parents[2] / "schema.graphql").read_text()
         (keys.Scope, "Scope"),
         (events.Status, "StripeEventStatus"),
         (overrides.LimitBehavior, "LimitBehavior"),
-        (overrides.ResetPeriod, "ResetPeriod"),
+        (options.ResetPeriod, "ResetPeriod"),
+        (usage.Granularity, "Granularity"),
     ],
 )
 def test_choices_are_those_of_the_schema(choices: type[StrEnum], name: str) -> None:
@@ -65,3 +67,11 @@ def test_pairs_are_split_at_the_first_sign() -> None:
 def test_pairs_that_are_none_are_named(texts: list[str]) -> None:
     with pytest.raises(CommandError, match="--metadata"):
         options.pairs(texts, "--metadata")
+
+
+def test_an_instant_is_told_from_the_operators_clock() -> None:
+    before, after = options.days_from_now(-30), options.days_from_now(1)
+
+    assert before.endswith("Z")
+    passed = datetime.fromisoformat(after) - datetime.fromisoformat(before)
+    assert timedelta(days=31) <= passed < timedelta(days=31, minutes=1)

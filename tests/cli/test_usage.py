@@ -125,3 +125,51 @@ def test_a_feature_or_workspace_that_is_not_there_uses_nothing(entitled: Command
     assert (feature.code, workspace.code) == (1, 1)
     assert "lost" in feature.out + feature.err
     assert f"{name}-lost" in workspace.out + workspace.err
+
+
+def test_usage_is_added_up(entitled: Command, limited: str) -> None:
+    entitled("usage", "record", limited, "api_calls=3")
+    entitled("usage", "consume", limited, "api_calls=0.5")
+
+    by_day = entitled("usage", "summary", limited, "api_calls")
+    by_hour = json.loads(entitled("usage", "summary", limited, "api_calls", "--granularity", "hour", "--json").out)
+
+    rows = [line.split() for line in by_day.out.splitlines()]
+    assert (by_day.code, by_day.err, rows[0]) == (0, "", ["FROM", "TO", "AMOUNT", "CHARGE", "EVENTS"])
+    assert rows[-1] == ["in", "all", "-", "3.5", "3.5", "2"]
+    assert 30 <= len(rows) - 2 <= 31
+    assert (by_hour["amount"], len(by_hour["slices"]) >= 720) == ("3.5", True)
+
+
+def test_a_summary_has_the_range_that_is_named(entitled: Command, limited: str) -> None:
+    named = ("--from", "2026-01-31T12:00:00Z", "--to", "2026-03-01T00:00:00+01:00", "--granularity", "MONTH")
+
+    found = json.loads(entitled("usage", "summary", limited, "api_calls", *named, "--json").out)
+
+    assert [(each["startAt"], each["amount"]) for each in found["slices"]] == [
+        ("2026-01-01T00:00:00.000Z", "0"),
+        ("2026-02-01T00:00:00.000Z", "0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("api_calls", "--from", "yesterday"), "DateTime"),
+        (("api_calls", "--from", "2026-02-01T00:00:00Z", "--to", "2026-01-01T00:00:00Z"), "to"),
+        (("api_calls", "--from", "2020-01-01T00:00:00Z", "--granularity", "HOUR"), "granularity"),
+    ],
+)
+def test_a_summary_that_cannot_be_is_one_line(
+    entitled: Command, limited: str, arguments: tuple[str, ...], named: str
+) -> None:
+    ran = entitled("usage", "summary", limited, *arguments)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert named in ran.err
+
+
+def test_an_unknown_workspace_has_no_summary(entitled: Command, name: str) -> None:
+    ran = entitled("usage", "summary", name, "api_calls")
+
+    assert (ran.code, ran.out, name in ran.err) == (1, "", True)
