@@ -21,6 +21,7 @@ _PAGE: Final = 100
 _OF_CODE: Final[Mapping[str, ExitCode]] = {
     "UNAUTHENTICATED": ExitCode.NOT_ALLOWED,
     "FORBIDDEN": ExitCode.NOT_ALLOWED,
+    "NOT_FOUND": ExitCode.NO,
     "NOT_READY": ExitCode.UNREACHABLE,
     "UNAVAILABLE": ExitCode.UNREACHABLE,
     "BAD_USER_INPUT": ExitCode.USAGE,

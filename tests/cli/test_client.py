@@ -18,6 +18,7 @@ def coded(code: str, message: str = "refused") -> dict[str, object]:
     [
         ("UNAUTHENTICATED", 77),
         ("FORBIDDEN", 77),
+        ("NOT_FOUND", 1),
         ("NOT_READY", 69),
         ("UNAVAILABLE", 69),
         ("BAD_USER_INPUT", 2),

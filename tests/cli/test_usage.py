@@ -169,7 +169,9 @@ def test_a_summary_that_cannot_be_is_one_line(
     assert named in ran.err
 
 
-def test_an_unknown_workspace_has_no_summary(entitled: Command, name: str) -> None:
-    ran = entitled("usage", "summary", name, "api_calls")
+def test_what_is_not_there_has_no_summary(entitled: Command, limited: str, name: str) -> None:
+    workspace = entitled("usage", "summary", f"{name}-lost", "api_calls")
+    feature = entitled("usage", "summary", limited, "lost")
 
-    assert (ran.code, ran.out, name in ran.err) == (1, "", True)
+    assert (workspace.code, workspace.out, f"{name}-lost" in workspace.err) == (1, "", True)
+    assert (feature.code, feature.out, "lost" in feature.err) == (1, "", True)
