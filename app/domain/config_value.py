@@ -25,13 +25,13 @@ def merge_values(feature: Feature, plans: Sequence[Dated], grants: Sequence[Date
             return max(values, key=lambda value: _number(value) or Decimal(0)) if values else None
 
 
-def allows(feature: Feature, value: ConfigValue | None, requested: Sequence[str]) -> bool:
+def allows(value_type: ValueType | None, value: ConfigValue | None, requested: Sequence[str]) -> bool:
     """Tell whether every requested value is within the value: a member, an equal string, or a number not above it."""
     if not requested:
         return True
     if value is None:
         return False
-    match feature.value_type:
+    match value_type:
         case ValueType.ENUM:
             return isinstance(value, tuple) and set(requested) <= set(value)
         case ValueType.INTEGER | ValueType.DECIMAL:

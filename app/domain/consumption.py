@@ -12,6 +12,7 @@ import msgspec
 from app.domain.burn_down import allocate, count, negated, pruned, taken_back
 from app.domain.entitlement import Entitlement, assess, findings_of, usage_windows
 from app.domain.errors import BillingError, ConflictError, NotFoundError, ValidationError
+from app.domain.explanation import Question
 from app.domain.plan import Catalogue, Feature
 from app.domain.supply import Supply, supply_of
 from app.domain.usage import Balance, Draw, Reservation, UsageLine, UsageWindow, WindowRef, charge_of
@@ -40,16 +41,20 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
-    """The first line, counted from 0, that may not be used, and the answer that says why. Nothing is taken."""
+    """The first line, counted from 0, that may not be used, and the answer that says why. Nothing is taken.
+
+    `question` is what was asked: the line's amount, after the lines before it.
+    """
 
     line: int
     answer: Entitlement
+    question: Question
 
 
 class LimitExceededError(BillingError):
     """A line of a request may not be used; nothing was taken.
 
-    Attributes: `line` (counted from 0) and `answer`, the check that says why.
+    Attributes: `line` (counted from 0), `answer`, the check that says why, and `question`, what was checked.
     """
 
     code = "LIMIT_EXCEEDED"
@@ -59,6 +64,7 @@ class LimitExceededError(BillingError):
         super().__init__(f"line {refused.line} ({answer.feature_key}) is denied: {answer.access_denied_reason}")
         self.line = refused.line
         self.answer = answer
+        self.question = refused.question
 
 
 def consume(state: WorkspaceState, catalogue: Catalogue, wanted: Sequence[Wanted], at: int) -> Taken | Refused:
@@ -68,7 +74,7 @@ def consume(state: WorkspaceState, catalogue: Catalogue, wanted: Sequence[Wanted
         here = msgspec.structs.replace(state, balance=balance)
         answer, supply = assess(line.feature_key, here, catalogue, at, requested_usage=line.amount)
         if not answer.has_access or supply is None or answer.feature is None:
-            return Refused(position, answer)
+            return Refused(position, answer, _question(line, here, catalogue, at))
         counted = _windows(answer.feature, state, catalogue, at)
         taken = _line(answer.feature, line.amount, supply, counted)
         balance = _counted(balance, [taken], supply, counted)
@@ -88,7 +94,7 @@ def reserve(
         here = msgspec.structs.replace(state, balance=held)
         answer, supply = assess(line.feature_key, here, catalogue, at, requested_usage=line.amount)
         if not answer.has_access or supply is None or answer.feature is None:
-            return Refused(position, answer)
+            return Refused(position, answer, _question(line, here, catalogue, at))
         counted = _windows(answer.feature, state, catalogue, at)
         lines.append(_line(answer.feature, line.amount, supply, counted))
         reservation = msgspec.structs.replace(blank, lines=tuple(lines))
@@ -194,6 +200,10 @@ def _pruned(state: WorkspaceState, at: int) -> Balance:
 def _without(balance: Balance, reservation_id: str) -> Balance:
     left = tuple(held for held in balance.reservations if held.id != reservation_id)
     return msgspec.structs.replace(balance, reservations=left)
+
+
+def _question(line: Wanted, state: WorkspaceState, catalogue: Catalogue, at: int) -> Question:
+    return Question(feature_key=line.feature_key, state=state, catalogue=catalogue, at=at, requested_usage=line.amount)
 
 
 def _feature(catalogue: Catalogue, key: str) -> Feature:

@@ -26,7 +26,7 @@ from app.domain.workspace_state import WorkspaceState
 _Reason = AccessDeniedReason
 _ZERO: Final = Decimal(0)
 
-_MOST_SPECIFIC: Final = (
+MOST_SPECIFIC: Final = (
     _Reason.REVOKED,
     _Reason.SUBSCRIPTION_PAST_DUE,
     _Reason.SUBSCRIPTION_PAUSED,
@@ -36,6 +36,7 @@ _MOST_SPECIFIC: Final = (
     _Reason.FEATURE_NOT_IN_PLAN,
     _Reason.NO_ACTIVE_SUBSCRIPTION,
 )
+"""Why nothing gives the feature: the first of these that is found is the reason."""
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -190,7 +191,7 @@ def usage_windows(feature: Feature, state: WorkspaceState, catalogue: Catalogue,
 
 def _frame(feature: Feature, state: WorkspaceState, found: Findings) -> Entitlement:
     """Fill in all that does not depend on what was asked for; denied until decided."""
-    reason = next((reason for reason in _MOST_SPECIFIC if reason in found.reasons), _Reason.NO_ACTIVE_SUBSCRIPTION)
+    reason = next((reason for reason in MOST_SPECIFIC if reason in found.reasons), _Reason.NO_ACTIVE_SUBSCRIPTION)
     givers = [part.holding for part in found.parts]
     in_grace = bool(givers) and all(holding.in_grace for holding in givers)
     is_trial = bool(givers) and all(holding.is_trial for holding in givers)
@@ -275,7 +276,7 @@ def _valued(answer: Entitlement, feature: Feature, found: Findings, requested: t
         plans = [(part.holding.started_at, row.value) for part in parts for row in part.rows if row.value is not None]
         grants = [(grant.effective_at, grant.value) for grant in found.grants if grant.value is not None]
         value = merge_values(feature, plans, grants)
-        if not allows(feature, value, requested):
+        if not allows(feature.value_type, value, requested):
             reason = _Reason.REQUESTED_VALUE_NOT_ALLOWED
             return msgspec.structs.replace(answer, value=value, read_only=read_only, access_denied_reason=reason)
     return msgspec.structs.replace(answer, has_access=True, access_denied_reason=None, value=value, read_only=read_only)

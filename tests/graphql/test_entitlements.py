@@ -7,7 +7,7 @@ from support.api import Api
 from support.records import NOW, feature, item, limit, plan, sub, workspace
 
 from app.domain.api_key import Scope
-from app.domain.plan import FeatureType, MeterType, PlanFeature, ValueType
+from app.domain.plan import FeatureType, MeterType, PlanFeature, PlanKind, ValueType
 from app.domain.subscription import SubscriptionStatus
 
 CHECK = """query($w: ID!, $f: String!, $u: Decimal, $v: [String!]) {
@@ -211,3 +211,43 @@ async def test_usage_keys_may_not_check(api: Api) -> None:
 
     assert answer.status_code == 403
     assert answer.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+WHY = """query($w: ID!, $f: String!, $u: Decimal) {
+  checkEntitlement(input: {workspaceId: $w, featureKey: $f, requestedUsage: $u}) {
+    entitlement { accessDeniedReason }
+    explanation { rule input outcome decisive }
+    remedies { kind plan { key } addOn { key } quantity at subscriptionId } } }"""
+
+
+async def test_a_denial_says_why_and_what_to_do(api: Api) -> None:
+    api.put(plan("max", limit(amount=500)), plan("more", limit(amount=10), kind=PlanKind.ADD_ON))
+
+    found = (await api.data(WHY, {"w": "acme", "f": "api_calls", "u": "120"}))["checkEntitlement"]
+
+    assert [(step["rule"], step["outcome"]) for step in found["explanation"]][-1] == (
+        "WITHIN_LIMITS",
+        found["entitlement"]["accessDeniedReason"],
+    )
+    assert [step["decisive"] for step in found["explanation"]].count(True) == 1
+    nothing = {"plan": None, "addOn": None, "quantity": None, "at": None, "subscriptionId": None}
+    assert found["remedies"] == [
+        {**nothing, "kind": "PLAN", "plan": {"key": "max"}},
+        {**nothing, "kind": "ADD_ON", "addOn": {"key": "more"}, "quantity": "2"},
+        {**nothing, "kind": "TOP_UP", "quantity": "20"},
+    ]
+
+
+async def test_access_has_an_explanation_and_needs_no_remedy(api: Api) -> None:
+    found = (await api.data(WHY, {"w": "acme", "f": "api_calls"}))["checkEntitlement"]
+
+    assert found["explanation"][-1]["outcome"] == "PASSED"
+    assert found["remedies"] == []
+
+
+async def test_what_is_unknown_has_neither(api: Api) -> None:
+    api.rt.cache.ready = False
+
+    found = (await api.data(WHY, {"w": "acme", "f": "api_calls"}))["checkEntitlement"]
+
+    assert (found["explanation"], found["remedies"]) == ([], [])

@@ -8,6 +8,7 @@ import strawberry
 
 from app.domain import entitlement as domain
 from app.domain.entitlement import AccessDeniedReason, denied, evaluate
+from app.domain.explanation import Question
 from app.domain.plan import Catalogue
 from app.domain.workspace_state import WorkspaceState
 from app.graphql.errors import bad_input
@@ -53,13 +54,21 @@ def decision(check: Check, state: WorkspaceState | None, catalogue: Catalogue, a
     answer = evaluate(
         check.feature_key, state, catalogue, at, requested_usage=amount, requested_values=check.requested_values
     )
-    return EntitlementDecision(entitlement=Entitlement.from_domain(answer))
+    question = Question(
+        feature_key=check.feature_key,
+        state=state,
+        catalogue=catalogue,
+        at=at,
+        requested_usage=amount,
+        requested_values=check.requested_values,
+    )
+    return EntitlementDecision.of(answer, question)
 
 
 def unknown_decision(check: Check) -> EntitlementDecision:
     """Answer a check while the state cannot be known."""
     answer = denied(check.feature_key, AccessDeniedReason.STATE_UNKNOWN)
-    return EntitlementDecision(entitlement=Entitlement.from_domain(answer))
+    return EntitlementDecision.of(answer, None)
 
 
 def answers(

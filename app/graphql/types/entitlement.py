@@ -5,10 +5,13 @@ from decimal import Decimal
 import strawberry
 
 from app.domain import entitlement as domain
+from app.domain.explanation import Question, explain
 from app.domain.plan import LimitBehavior
+from app.domain.remedy import remedies
 from app.graphql.permissions import SEES_ENTITLEMENT, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.catalogue import Feature
+from app.graphql.types.explanation import DecisionStep, Remedy
 from app.graphql.types.grants import EntitlementGrant, instant, optional_json
 
 
@@ -93,7 +96,33 @@ class Entitlement:
 
 @strawberry.type(directives=requires(*SEES_ENTITLEMENT), description="The outcome of a check.")
 class EntitlementDecision:
+    question: strawberry.Private[Question | None]
+    answer: strawberry.Private[domain.Entitlement]
     entitlement: Entitlement = strawberry.field(description="The answer; a denial is an answer too.")
+
+    @strawberry.field(
+        description=(
+            "The rules in the order in which they were asked, up to the one that settled it; computed when selected. "
+            "Empty with STATE_UNKNOWN."
+        )
+    )
+    def explanation(self) -> list[DecisionStep]:
+        return [DecisionStep.from_domain(step) for step in explain(self.question)] if self.question else []
+
+    @strawberry.field(
+        description=(
+            "What would turn a denial into access, each by itself; computed when selected. Empty with access, and "
+            "where nothing here helps."
+        )
+    )
+    def remedies(self) -> list[Remedy]:
+        found = remedies(self.question, self.answer) if self.question else ()
+        return [Remedy.from_domain(remedy) for remedy in found]
+
+    @classmethod
+    def of(cls, answer: domain.Entitlement, question: Question | None) -> "EntitlementDecision":
+        """Translate an answer; `question` None where nobody can tell why."""
+        return cls(question=question, answer=answer, entitlement=Entitlement.from_domain(answer))
 
 
 @strawberry.type(directives=requires(*SEES_ENTITLEMENT), description="What a workspace may use, all at one instant.")

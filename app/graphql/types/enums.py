@@ -24,6 +24,7 @@ from app.domain.plan import (
     ResetPeriod,
     ValueType,
 )
+from app.domain.remedy import RemedyKind
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
@@ -187,6 +188,17 @@ _expose(
         "RESERVE": "Held back; nothing was used.",
         "SETTLE": "Used out of a reservation.",
         "RELEASE": "A reservation that was given back.",
+    },
+)
+_expose(
+    RemedyKind,
+    "What is to be done about a denial.",
+    {
+        "PAY_INVOICE": "Pay what is overdue.",
+        "PLAN": "Change to a plan.",
+        "ADD_ON": "Buy an add-on.",
+        "TOP_UP": "Buy or grant an amount once.",
+        "WAIT_UNTIL": "Wait: the clock alone will do.",
     },
 )
 _expose(

@@ -12,7 +12,7 @@ from app.domain import consumption
 from app.domain import errors as domain
 from app.graphql.permissions import follows
 from app.graphql.scalars import DateTime
-from app.graphql.types.entitlement import Entitlement, EntitlementDecision
+from app.graphql.types.entitlement import EntitlementDecision
 
 
 @strawberry.interface(description="A refusal that the caller can act on. Match on `code`, show `message`.")
@@ -162,7 +162,7 @@ class TranslateLimitExceeded(strawberry.ExceptionHandler[consumption.LimitExceed
             message=exception.message,
             path=["input", "lines", str(exception.line)],
             line=exception.line,
-            decision=EntitlementDecision(entitlement=Entitlement.from_domain(exception.answer)),
+            decision=EntitlementDecision.of(exception.answer, exception.question),
         )
 
 
