@@ -70,9 +70,11 @@ class Client:
             raise CommandError("ENTITLED_API_KEY holds characters that no API key of ours has", ExitCode.CONFIGURATION)
         return cls(url, key)
 
-    def query(self, document: str, variables: Mapping[str, Any] | None = None) -> Fields:
+    def query(
+        self, document: str, variables: Mapping[str, Any] | None = None, *, timeout_s: float = _TIMEOUT_S
+    ) -> Fields:
         """Return `data`. Raises `CommandError` for everything else."""
-        with self._connection() as http:
+        with self._connection(timeout_s) as http:
             return self._ask(http, document, variables or {})
 
     def collect(
@@ -92,7 +94,7 @@ class Client:
                 if not page["pageInfo"]["hasNextPage"]:
                     return found
                 if len(found) == limit:
-                    output.note("there are more; raise --limit, or leave it out")
+                    output.note("there are more; raise --limit")
                     return found
                 if after == (after := page["pageInfo"]["endCursor"]):
                     raise CommandError(f"{self.url} gave the same page of {listing} twice", ExitCode.BUG)
@@ -123,10 +125,10 @@ class Client:
             output.note("this idempotency key was used before; nothing was done now, and this is the answer of then")
         return result
 
-    def _connection(self) -> "httpx.Client":
+    def _connection(self, timeout_s: float = _TIMEOUT_S) -> "httpx.Client":
         import httpx
 
-        return httpx.Client(headers=self._headers, timeout=_TIMEOUT_S, trust_env=not _is_loopback(self.url))
+        return httpx.Client(headers=self._headers, timeout=timeout_s, trust_env=not _is_loopback(self.url))
 
     def _ask(self, http: "httpx.Client", document: str, variables: Mapping[str, Any]) -> Fields:
         import httpx

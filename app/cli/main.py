@@ -9,6 +9,7 @@ import typer
 from typer.main import get_command
 
 from app.cli import (
+    audit,
     check,
     demo,
     doctor,
@@ -47,6 +48,7 @@ app.add_typer(overrides.app, name="overrides")
 app.add_typer(usage.app, name="usage")
 app.add_typer(events.app, name="events")
 app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.add_typer(schema.app, name="schema")
 
 

@@ -17,7 +17,7 @@ from app.cli.main import app
 
 COMMANDS = (
     *("serve", "demo", "doctor", "check", "resync"),
-    *("workspaces", "plans", "grants", "overrides", "usage", "events", "keys", "schema"),
+    *("workspaces", "plans", "grants", "overrides", "usage", "events", "keys", "audit", "schema"),
 )
 
 
@@ -54,6 +54,7 @@ def test_help_names_every_command_and_the_exit_codes(entitled: Command, argument
         ("overrides", "set", "acme", "sso", "--reset-period", "FORTNIGHT"),
         ("workspaces", "list", "--limit", "0"),
         ("usage", "record", "acme"),
+        ("audit", "query", "--limit", "0"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_one_line(
