@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from support.mongomock import mock_database
-from support.records import DAY, NOW, grant, item, override, sub, workspace
+from support.records import DAY, NOW, grant, item, migration, override, sub, workspace
 
 from app.domain.api_key import ApiKey, Scope
 from app.domain.change import Kind, Record
+from app.domain.migration import MigrationStatus
 from app.domain.subscription import SubscriptionStatus
 from app.domain.workspace import WorkspaceTrial
 from app.store import queries
@@ -123,6 +124,32 @@ async def test_holders_have_a_price_by_either_name_and_are_not_over() -> None:
 
     found = database[Kind.SUBSCRIPTION.value].find(queries.holders(["pro_monthly", "price_pack"]))
     assert await ids(found) == ["sub_1", "sub_2"]
+
+
+async def test_earlier_holders_had_a_price_before_an_instant() -> None:
+    database = await holding(
+        sub("sub_1", ACTIVE, item(price_since_at=NOW - 1)),
+        sub("sub_2", ACTIVE, item(price_since_at=NOW)),
+        sub("sub_3", SubscriptionStatus.CANCELED, item(price_since_at=NOW - 1)),
+        sub("sub_4", PAUSED, item("team", price_since_at=NOW - 1)),
+    )
+
+    found = database[Kind.SUBSCRIPTION.value].find(queries.earlier_holders(["pro_monthly"], NOW))
+    assert await ids(found) == ["sub_1"]
+
+
+async def test_migrations_come_the_newest_first_and_by_status() -> None:
+    over = MigrationStatus.FINISHED
+    database = await holding(
+        migration("mig_1"), migration("mig_2", status=over), migration("mig_3"), migration("mig_4", deleted_at=NOW)
+    )
+
+    def asked(status: MigrationStatus | None, after: str | None) -> Any:
+        return queries.migrations(database, status=status, after=after, limit=2)
+
+    assert await ids(asked(None, None)) == ["mig_3", "mig_2"]
+    assert await ids(asked(None, "mig_2")) == ["mig_1"]
+    assert await ids(asked(MigrationStatus.RUNNING, None)) == ["mig_3", "mig_1"]
 
 
 @pytest.mark.parametrize(

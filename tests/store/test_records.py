@@ -19,7 +19,7 @@ from app.domain.plan import ResetPeriod
 from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance, Meter
 from app.ports import RecordStore, StoredResult
-from app.store.mapping import MappingError
+from app.store.mapping import MappingError, to_document
 from app.store.queries import named
 from app.store.records import MongoStore
 
@@ -275,6 +275,24 @@ async def test_a_malformed_document_is_told_and_the_others_are_read(mongodb_uri:
             (Kind.WORKSPACE, "0" * 24),
             (Kind.WORKSPACE, "ws_1"),
         ]
+
+
+async def test_holders_come_page_by_page_past_what_cannot_be_read(mongodb_uri: str, database: str) -> None:
+    async with storing(mongodb_uri, database) as store:
+        await store.write([sub("sub_1"), sub("sub_5"), sub("sub_6")], [], None)
+        broken = [{**to_document(sub(f"sub_{number}")), "startedAt": "rubbish"} for number in (2, 3, 4, 7)]
+        await insert(mongodb_uri, database, "subscriptions", *broken)
+        pages: list[tuple[list[str], bool]] = []
+        after = None
+
+        while not pages or pages[-1][1]:
+            page = await store.holders_page(["pro_monthly"], before_at=NOW, after=after, first=2)
+            pages.append(([found.id for found in page.items], page.has_next))
+            after = page.items[-1].id if page.items else after
+
+        assert pages == [(["sub_1"], True), (["sub_5"], True), (["sub_6"], False)]
+        assert await store.count_holders(["pro_monthly"], before_at=NOW) == 7
+        assert await store.count_holders(["pro_yearly"], before_at=NOW) == 0
 
 
 async def test_what_another_application_inserts_is_read_and_can_be_changed(mongodb_uri: str, database: str) -> None:
