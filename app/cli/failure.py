@@ -30,9 +30,9 @@ class CommandError(TyperException):
 
 EPILOG = (
     "Exit codes: 0 yes, done; 1 the answer is no (access denied, a check failed, the command refused); "
-    "2 wrong arguments, or --yes is missing where nobody can be asked; 69 no answer from the server or MongoDB; 70 an answer that should not exist; "
-    "77 the API key is missing its scope, unknown, expired or revoked; 78 a setting is missing or wrong, "
-    "or the port is taken; 130 interrupted. "
+    "2 wrong arguments, or --yes is missing where nobody can be asked; 69 no answer from the server or MongoDB; "
+    "70 an answer that should not exist; 77 the API key is missing its scope, unknown, expired or revoked; "
+    "78 a setting is missing or wrong, or the port is taken; 130 interrupted. "
     "--show-completion SHELL prints the completion of bash, zsh, fish or powershell. "
     "Commands talk to ENTITLED_URL (default http://127.0.0.1:8080/graphql) with the API key in ENTITLED_API_KEY."
 )

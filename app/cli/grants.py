@@ -25,30 +25,33 @@ class Source(StrEnum):
     TOP_UP = "TOP_UP"
 
 
+_Amount = Annotated[str | None, typer.Option(help="Of a METERED or CREDIT feature: how much.")]
+_Unlimited = Annotated[bool, typer.Option("--unlimited", help="Of a METERED or CREDIT feature: without any limit.")]
+_Source = Annotated[Source, typer.Option(case_sensitive=False, help="Where it comes from; TOP_UP was paid for.")]
+_Priority = Annotated[
+    int, typer.Option(min=0, max=1000, help="Of an amount: the lowest is used up first. Of equals, what ends first.")
+]
+_Refill = Annotated[
+    options.ResetPeriod,
+    typer.Option(case_sensitive=False, help="Of an amount: when it is full again. NEVER: it is used up once."),
+]
+_EffectiveAt = Annotated[
+    str | None, typer.Option(metavar="TIME", help="In force from then on, in RFC 3339. Default: now.")
+]
+
+
 @app.command("add")
 def add(
     workspace: options.Workspace,
     feature: options.Feature,
     *,
-    amount: Annotated[str | None, typer.Option(help="Of a METERED or CREDIT feature: how much.")] = None,
-    unlimited: Annotated[
-        bool, typer.Option("--unlimited", help="Of a METERED or CREDIT feature: without any limit.")
-    ] = False,
+    amount: _Amount = None,
+    unlimited: _Unlimited = False,
     value: options.Value = None,
-    source: Annotated[
-        Source, typer.Option(case_sensitive=False, help="Where it comes from; TOP_UP was paid for.")
-    ] = Source.MANUAL,
-    priority: Annotated[
-        int,
-        typer.Option(min=0, max=1000, help="Of an amount: the lowest is used up first. Of equals, what ends first."),
-    ] = 100,
-    reset_period: Annotated[
-        options.ResetPeriod,
-        typer.Option(case_sensitive=False, help="Of an amount: when it is full again. NEVER: it is used up once."),
-    ] = options.ResetPeriod.NEVER,
-    effective_at: Annotated[
-        str | None, typer.Option(metavar="TIME", help="In force from then on, in RFC 3339. Default: now.")
-    ] = None,
+    source: _Source = Source.MANUAL,
+    priority: _Priority = 100,
+    reset_period: _Refill = options.ResetPeriod.NEVER,
+    effective_at: _EffectiveAt = None,
     expires_at: options.ExpiresAt = None,
     reason: options.Reason = None,
     idempotency_key: options.IdempotencyKey = None,
