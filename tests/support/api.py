@@ -85,6 +85,9 @@ class FakeStore:
     async def read(self, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
         return {record.id: record for record in self.records if record.KIND is kind and record.id in ids}
 
+    async def page(self, *_: Any, **__: Any) -> Page[Any]:
+        return Page((), has_next=False)
+
     async def count(self, kind: Kind, **_: Any) -> int:
         self.counted += 1
         return sum(record.KIND is kind for record in self.records)

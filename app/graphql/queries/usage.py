@@ -12,7 +12,7 @@ from app.domain.usage_summary import Granularity, range_faults, slices
 from app.graphql.context import Info
 from app.graphql.errors import bad_input
 from app.graphql.pagination import Connection, edges_of, page_info, page_size
-from app.graphql.permissions import SEES_ENTITLEMENT, requires
+from app.graphql.permissions import READS_USAGE, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.usage import UsageEvent, UsageSummary
 from app.ports import UsageFilter
@@ -28,7 +28,7 @@ _Since = Annotated[
 @strawberry.type
 class UsageQueries:
     @strawberry.field(
-        directives=requires(*SEES_ENTITLEMENT),
+        directives=requires(*READS_USAGE),
         description="The ledger of one workspace's usage, those that happened last first. `first` at most 100.",
     )
     async def usage_events(
@@ -64,7 +64,7 @@ class UsageQueries:
         )
 
     @strawberry.field(
-        directives=requires(*SEES_ENTITLEMENT),
+        directives=requires(*READS_USAGE),
         description=(
             "How much of a feature one workspace used, added up by hour, day or month in UTC; at most 1,000 slices. "
             "Null where there is no such workspace."
