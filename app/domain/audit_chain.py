@@ -9,6 +9,8 @@ import msgspec
 
 from app.domain.change import Instant
 
+LAST_NUMBER: Final = 2**31 - 1
+"""No seal has a greater number: one that has was made by somebody else, and would not fit the API's integers."""
 MOST_FAULTS: Final = 100
 """How many faults a report names; it counts them all."""
 
@@ -53,7 +55,10 @@ class BrokenSeal(msgspec.Struct, frozen=True, gc=False):
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False):
-    """A stored entry, as far as the chain is concerned. `recorded_at` and `seal` are None where they cannot be read."""
+    """A stored entry, as far as the chain is concerned.
+
+    `recorded_at` is None where it is no date, `seal` where it is no number that a seal may have.
+    """
 
     id: str
     recorded_at: Instant | None

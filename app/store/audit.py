@@ -12,7 +12,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from app.domain.audit import AuditEntry, AuditFilter
-from app.domain.audit_chain import BrokenSeal, Claim, Seal, make_seal
+from app.domain.audit_chain import LAST_NUMBER, BrokenSeal, Claim, Seal, make_seal
 from app.ports import Page
 from app.store.journals import BY_SEAL, NEWEST_FIRST, AuditSealDocument
 from app.store.mapping import MappingError
@@ -30,7 +30,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SEALS_AT_A_TIME: Final = 5
 _CLAIMS_AT_A_TIME: Final = 200  # hashing more at once would hold up the event loop for longer than answers may wait
 _UNSEALED: Final[Mapping[str, Any]] = {"seal": None}
-_NUMBER: Final[Mapping[str, Any]] = {"$type": ["int", "long"], "$gt": 0}
+_NUMBER: Final[Mapping[str, Any]] = {"$type": ["int", "long"], "$gt": 0, "$lte": LAST_NUMBER}
 """What is stored under no such id is no seal."""
 _LAST: Final = [("_id", DESCENDING)]
 

@@ -11,7 +11,7 @@ from bson.decimal128 import Decimal128
 from bson.raw_bson import RawBSONDocument
 
 from app.domain.audit import AuditEntry
-from app.domain.audit_chain import BrokenSeal, Claim, Head, Seal, SealedEntry, hash_of
+from app.domain.audit_chain import LAST_NUMBER, BrokenSeal, Claim, Head, Seal, SealedEntry, hash_of
 from app.store.mapping import SCHEMA_VERSION, from_fields
 from app.store.translation import read_fields, struct_readers, struct_writers
 
@@ -67,7 +67,7 @@ def digest(raw: RawBSONDocument) -> str:
 
 def readable_entry(raw: Mapping[str, Any]) -> AuditEntry:
     """Return a stored entry for people: what it holds of records is JSON. Raises `MappingError`."""
-    entry = from_fields(AuditEntry, raw)
+    entry = from_fields(AuditEntry, {**raw, "seal": _number(raw.get("seal"))})
     before = None if entry.before is None else _json(entry.before)
     return msgspec.structs.replace(entry, before=before, after=_json(entry.after))
 
@@ -93,9 +93,9 @@ def _instant(value: Any) -> int | None:
 
 
 def _number(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value)
+    return int(value) if 0 < value <= LAST_NUMBER and value == int(value) else None
 
 
 def _name(id: Any) -> str:

@@ -1,6 +1,7 @@
 """The audit in a real MongoDB: listed, sealed, and read back byte for byte."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -100,6 +101,16 @@ async def test_an_entry_that_cannot_be_read_hides_no_other(rt: Runtime, db: Stor
     assert not page.has_next
 
 
+async def test_an_entry_with_an_odd_seal_is_listed_as_not_sealed(rt: Runtime, db: Stored) -> None:
+    await append(rt, *(entry(n) for n in range(1, 4)))
+    for number, seal in enumerate(("1", 2**40, 1.5), 1):
+        db["audit"].update_one({"_id": f"audit_{number:05}"}, {"$set": {"seal": seal}})
+
+    page = await rt.audit.page(AuditFilter(), after=None, first=9)
+
+    assert [item.seal for item in page.items] == [None, None, None]
+
+
 async def test_what_an_entry_holds_of_records_is_shown_as_json(rt: Runtime) -> None:
     [made] = await commit(rt, ACTOR, "grant", [grant(version=0, amount=Decimal("0.10"), expires_at=NOW + DAY)])
     await commit(rt, ACTOR, "revoke", [replace(made, revoked_at=NOW)])
@@ -114,27 +125,23 @@ async def test_what_an_entry_holds_of_records_is_shown_as_json(rt: Runtime) -> N
     assert await rt.audit.entry("audit_none") is None
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        pytest.param(AuditFilter(), id="everything"),
-        pytest.param(AuditFilter(actor="key_1"), id="of an actor"),
-        pytest.param(AuditFilter(record_id="grant_1"), id="of a record"),
-        pytest.param(AuditFilter(kind=Kind.GRANT), id="of a kind"),
-        pytest.param(AuditFilter(operation="grantEntitlement"), id="of an operation"),
-        pytest.param(AuditFilter(from_at=NOW, to_at=NOW + 9000), id="of a time"),
-        pytest.param(AuditFilter(actor="key_1", kind=Kind.GRANT, to_at=NOW + 9000), id="of all"),
-    ],
-)
-async def test_a_page_reads_no_more_than_it_shows(rt: Runtime, db: Stored, wanted: AuditFilter) -> None:
-    record = {"record_id": "grant_1"} if wanted.record_id else {}
-    await append(rt, *(entry(n, **record) for n in range(1, 101)))
+async def test_a_page_reads_no_more_than_it_shows(rt: Runtime, db: Stored) -> None:
+    await append(rt, *(entry(n, record_id="grant_1") for n in range(1, 101)))
+    questions: list[dict[str, Any]] = [
+        {},
+        {"actor": "key_1"},
+        {"record_id": "grant_1"},
+        {"kind": Kind.GRANT},
+        {"operation": "grantEntitlement"},
+        {"from_at": NOW, "to_at": NOW + DAY},
+        {"actor": "key_1", "kind": Kind.GRANT, "to_at": NOW + DAY},
+    ]
 
-    for after in (None, (NOW + 60_000, "audit_00060")):
-        plan = explained(db, listing(wanted, after=after), limit=3)
-        assert stages(plan["queryPlanner"]["winningPlan"]) <= {"LIMIT", "FETCH", "IXSCAN"}
+    for wanted, after in itertools.product(questions, (None, (NOW + 60_000, "audit_00060"))):
+        plan = explained(db, listing(AuditFilter(**wanted), after=after), limit=3)
+        assert stages(plan["queryPlanner"]["winningPlan"]) <= {"LIMIT", "FETCH", "IXSCAN"}, wanted
         assert plan["executionStats"]["nReturned"] == 3
-        assert plan["executionStats"]["totalDocsExamined"] <= 4  # the one that the cursor names
+        assert plan["executionStats"]["totalDocsExamined"] <= 4, wanted  # the one that the cursor names
 
 
 async def test_what_waits_for_its_seal_is_found_by_index(rt: Runtime, db: Stored) -> None:
@@ -279,28 +286,22 @@ async def test_whatever_an_entry_holds_it_is_read_back_as_it_was_sealed(
     assert (report.entries, report.fault_count) == (len(contents), 0)
 
 
-@pytest.mark.parametrize(
-    "after",
-    [
-        pytest.param({"value": 1.0}, id="another type of number"),
-        pytest.param({"value": Int64(1)}, id="another width"),
-        pytest.param({"value": "1"}, id="text"),
-        pytest.param({"value": 1, "x": None}, id="one field more"),
-        pytest.param({}, id="one field less"),
-    ],
-)
-async def test_the_smallest_edit_is_noticed(rt: Runtime, db: Stored, after: dict[str, Any]) -> None:
+async def test_the_smallest_edit_is_noticed(rt: Runtime, db: Stored) -> None:
     await append(rt, entry(1, after={"value": 1}))
     await rt.audit.seal(at=NOW, most=10)
 
-    db["audit"].update_one({}, {"$set": {"after": after}})
+    for edit in ({"value": 1.0}, {"value": Int64(1)}, {"value": "1"}, {"value": 1, "x": None}, {}):
+        db["audit"].update_one({}, {"$set": {"after": edit}})
+        assert [fault.code for fault in (await verify_chain(rt)).faults] == ["ENTRY_EDITED"], edit
 
-    assert [fault.code for fault in (await verify_chain(rt)).faults] == ["ENTRY_EDITED"]
+    db["audit"].update_one({}, {"$set": {"after": {"value": 1}}})
+    assert (await verify_chain(rt)).fault_count == 0
 
 
 async def test_a_claim_of_any_type_is_seen(rt: Runtime, db: Stored) -> None:
     await sealed(rt, 2)
     odd = [
+        2**40,
         -1,
         0,
         2.5,
@@ -358,7 +359,7 @@ async def test_an_edited_date_does_not_let_what_was_sealed_pass_for_expired(rt: 
 
 
 async def test_what_has_no_number_is_no_seal(rt: Runtime, db: Stored) -> None:
-    db["audit_seals"].insert_many([{"_id": "1"}, {"_id": 7.5}, {"_id": -3}])
+    db["audit_seals"].insert_many([{"_id": "1"}, {"_id": 7.5}, {"_id": -3}, {"_id": 2**40}])
 
     await sealed(rt, 1, 1)
 
