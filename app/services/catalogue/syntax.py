@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -15,10 +15,12 @@ from app.domain.errors import CatalogueFault, CatalogueFaultsError
 SOURCE_MAX: Final = 200_000
 """Characters of a file: with what JSON adds it stays within the 256 kB of a request."""
 LINE_MAX: Final = 4_000
-"""Characters of a line: what a parser does with a key of n dots takes n² steps."""
+"""Characters of a line; the longest value takes fewer."""
 _DIGITS_MAX: Final = 40
-_DEPTH_MAX: Final = 16
-_TOO_DEEP: Final = f"nests tables and lists more than {_DEPTH_MAX} levels deep; a catalogue needs six"
+_DEPTH_MAX: Final = 40
+"""Levels of the syntax tree: a part of a key, a table and a list take one or two each."""
+_TOO_DEEP: Final = "nests tables, lists or the parts of a key too deeply; a catalogue needs six levels"
+_LONG_KEY: Final = re.compile(rf"(?:[^\s.,={{}}\[\]]+[ \t]*\.[ \t]*){{{_DEPTH_MAX},}}")
 
 Path = tuple[str, ...]
 """From the outside in: keys, and positions in arrays as digits."""
@@ -67,13 +69,13 @@ class Document:
 def parse(source: str) -> Document:
     """Parse TOML 1.0. Raises `CatalogueFaultsError` for the first error of syntax, the only one that can be known."""
     _refuse_unreadable(source)
+    root = Parser(_LANGUAGE).parse(source.encode()).root_node
+    _refuse_depth(source, root)
     try:
-        places = _Places(source)
         values = tomllib.loads(source, parse_float=_exact)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise _syntax_error(source, str(error)) from None
-    except RecursionError:
-        raise _fault(_START, "TOO_DEEP", _TOO_DEEP) from None
+    places = _Places(source, root)
     return Document(values, places.keys, places.cells)
 
 
@@ -87,6 +89,20 @@ def _refuse_unreadable(source: str) -> None:
             raise _fault(Place(number, LINE_MAX + 1), "TOO_LONG", problem)
         if half := _HALF.search(line):
             raise _fault(Place(number, half.start() + 1), "INVALID_CHARACTER", "half a surrogate pair stands here")
+
+
+def _refuse_depth(source: str, root: Node) -> None:
+    """Refuse long keys and deep nesting: the parser takes n² steps for a key of n parts, and a call per level."""
+    waiting = [(root, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _DEPTH_MAX:
+            raise _fault(_place(node, source.split("\n")), "TOO_DEEP", _TOO_DEEP)
+        waiting.extend((child, depth + 1) for child in node.named_children)
+    # In text that is no TOML the tree may not show the parts of a key.
+    if root.has_error and (found := _LONG_KEY.search(source)):
+        before = source[: found.start()].split("\n")
+        raise _fault(Place(len(before), len(before[-1]) + 1), "TOO_DEEP", _TOO_DEEP)
 
 
 def _exact(text: str) -> Decimal:
@@ -115,12 +131,12 @@ def _fault(place: Place, code: str, message: str) -> CatalogueFaultsError:
 class _Places:
     """One pass over the syntax tree, noting where every key and every value starts."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, root: Node) -> None:
         self.keys: dict[Path, Place] = {}
         self.cells: dict[Path, Place] = {}
-        self._lines = source.encode().split(b"\n")
+        self._lines = source.split("\n")
         self._lengths: dict[Path, int] = {}
-        self._document(Parser(_LANGUAGE).parse(source.encode()).root_node)
+        self._document(root)
 
     def _document(self, root: Node) -> None:
         for node in root.named_children:
@@ -146,12 +162,12 @@ class _Places:
         position = self._lengths.get(array, 0)
         self._lengths[array] = position + 1
         path = (*array, str(position))
-        self.cells[path] = self._place(header)
+        self.cells[path] = self._placed(header)
         for pair in pairs:
             self._pair(path, pair)
 
     def _pair(self, base: Path, node: Node) -> None:
-        match node.named_children:
+        match _without_comments(node):
             case [key, value] if node.type == "pair":
                 self._value(self._key(base, key), value)
             case _:
@@ -164,16 +180,14 @@ class _Places:
         """
         path = base
         for part in _parts(node):
-            path = self._deeper(self._last_element(path), _text(part), part)
-            self.keys.setdefault(path, self._place(part))
+            path = (*self._last_element(path), _text(part))
+            self.keys.setdefault(path, self._placed(part))
         if is_header:
-            self.keys[path] = self._place(list(_parts(node))[-1])
+            self.keys[path] = self._placed(list(_parts(node))[-1])
         return path
 
-    def _deeper(self, path: Path, step: str, node: Node) -> Path:
-        if len(path) >= _DEPTH_MAX:
-            raise _fault(self._place(node), "TOO_DEEP", _TOO_DEEP)
-        return (*path, step)
+    def _placed(self, node: Node) -> Place:
+        return _place(node, self._lines)
 
     def _last_element(self, path: Path) -> Path:
         """Return the path itself; of an array of tables, that of its last element, which headers below it mean."""
@@ -181,22 +195,26 @@ class _Places:
         return path if length is None else (*path, str(length - 1))
 
     def _value(self, path: Path, node: Node) -> None:
-        self.cells[path] = self._place(node)
+        self.cells[path] = self._placed(node)
         match node.type:
             case "inline_table":
                 for pair in node.named_children:
                     self._pair(path, pair)
             case "array":
-                elements = (child for child in node.named_children if child.type != "comment")
-                for position, element in enumerate(elements):
-                    self._value(self._deeper(path, str(position), element), element)
+                for position, element in enumerate(_without_comments(node)):
+                    self._value((*path, str(position)), element)
             case _:
                 pass
 
-    def _place(self, node: Node) -> Place:
-        row, offset = node.start_point
-        # Columns of the tree count bytes.
-        return Place(row + 1, len(self._lines[row][:offset].decode(errors="replace")) + 1)
+
+def _place(node: Node, lines: Sequence[str]) -> Place:
+    row, offset = node.start_point
+    # Columns of the tree count bytes.
+    return Place(row + 1, len(lines[row].encode()[:offset].decode(errors="replace")) + 1)
+
+
+def _without_comments(node: Node) -> list[Node]:
+    return [child for child in node.named_children if child.type != "comment"]
 
 
 def _parts(key: Node) -> Iterator[Node]:
