@@ -13,6 +13,7 @@ from sync.cancellation import obey_cancellation
 
 _log = logger(__name__)
 
+_REST: Final = 0.5  # of the time that a batch took: the loop, the database and the streams are there for others too
 _LONGEST_REST_S: Final = 1.0
 
 
@@ -60,8 +61,7 @@ class MigrationWorker:
             except ConflictError as error:
                 _log.info("migration left for later", migration=migration.id, reason=error.message)
                 return
-            # As long as it took: the loop, the database and the streams are left to others half of the time.
-            await asyncio.sleep(min(clock() - started, _LONGEST_REST_S))
+            await asyncio.sleep(min((clock() - started) * _REST, _LONGEST_REST_S))
         _log.info("migration ended", migration=migration.id, status=migration.status.value, moved=migration.moved)
 
     async def _wait_for_more(self) -> None:
