@@ -80,7 +80,7 @@ async def _decide(rt: Runtime, document: Document) -> _Decided:
     """Review the file against what the store holds now: RAM may lag behind another replica's write."""
     await refresh_catalogue(rt)
     catalogue, at = rt.cache.catalogue(), rt.clock.now_at()
-    reviewed = review(document, catalogue, at=at, new_id=rt.ids.new)
+    reviewed = await asyncio.to_thread(review, document, catalogue, at=at, new_id=rt.ids.new)
     for target in reviewed.targets():
         await _note_uses(rt, target, reviewed, at)
     if reviewed.faults.found:

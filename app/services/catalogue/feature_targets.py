@@ -10,7 +10,7 @@ from app.domain.catalogue_rules import feature_faults
 from app.domain.plan import Catalogue, Feature, FeatureType, default_merge
 from app.services.catalogue.draft import FeatureDraft
 from app.services.catalogue.rule_faults import note_rule_faults
-from app.services.catalogue.section import Faults, suggestion
+from app.services.catalogue.section import Faults
 from app.services.catalogue.syntax import Path
 from app.services.catalogue.target import Target, outcome
 
@@ -44,7 +44,7 @@ def _target(
     before = catalogue.features.get(draft.key)
     if draft.is_bare:
         if before is None:
-            problem = f"names no feature that could be archived; {suggestion(draft.key, catalogue.features)}"
+            problem = f"names no feature that could be archived; {faults.suggest(draft.key, catalogue.features)}"
             faults.at_key(draft.path, "UNKNOWN", problem)
             return None
         record = before

@@ -12,7 +12,7 @@ from app.domain.plan import Catalogue, Plan, PlanFeature, PlanKind, PlanStatus
 from app.services.catalogue.allowances import to_row
 from app.services.catalogue.draft import NO_DEFAULT, Draft, PlanDraft
 from app.services.catalogue.rule_faults import note_rule_faults
-from app.services.catalogue.section import Faults, suggestion
+from app.services.catalogue.section import Faults
 from app.services.catalogue.syntax import Path
 from app.services.catalogue.target import Target, outcome
 
@@ -61,7 +61,7 @@ class PlanTargets:
         if draft.is_bare and before is None:
             known = (plan.key for plan in self._catalogue.plans(draft.kind))
             self._faults.at_key(
-                draft.path, "UNKNOWN", f"names nothing that could be archived; {suggestion(draft.key, known)}"
+                draft.path, "UNKNOWN", f"names nothing that could be archived; {self._faults.suggest(draft.key, known)}"
             )
             return None
         if draft.is_bare and before is not None:
@@ -116,7 +116,7 @@ class PlanTargets:
             if row.feature_key in self._unread:
                 continue
             if feature is None:
-                near = suggestion(row.feature_key, self._catalogue.features)
+                near = self._faults.suggest(row.feature_key, self._catalogue.features)
                 self._faults.at_key(row.path, "UNKNOWN", f"names no feature; {near}")
             elif resolved := to_row(row, feature, self._faults):
                 yield row.path, resolved
@@ -137,7 +137,9 @@ class PlanTargets:
         plan = planned.plan(key)
         if plan is None or plan.kind is not PlanKind.PLAN:
             known = [plan.key for plan in planned.plans(PlanKind.PLAN)]
-            self._faults.at_value(_DEFAULT_PLAN, "UNKNOWN", f"names no plan: {key!r}; {suggestion(key, known)}")
+            self._faults.at_value(
+                _DEFAULT_PLAN, "UNKNOWN", f"names no plan: {key!r}; {self._faults.suggest(key, known)}"
+            )
         elif plan.status is PlanStatus.ARCHIVED:
             self._faults.at_value(_DEFAULT_PLAN, "ARCHIVED", f"names {key!r}, which is archived")
 

@@ -1,6 +1,6 @@
 """One table of the file as it is read, and the faults found in it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
@@ -11,6 +11,8 @@ from app.services.catalogue.syntax import Document, Path, Place
 
 E = TypeVar("E", bound=StrEnum)
 
+_NAMES_MAX: Final = 20
+_COMPARISONS_MAX: Final = 5_000
 _UNREAD: Final = ("WRONG_TYPE", "UNKNOWN_WORD", "REQUIRED")
 
 
@@ -20,6 +22,8 @@ class Faults:
     def __init__(self, document: Document) -> None:
         self.found: list[CatalogueFault] = []
         self.document = document
+        self._unread: set[Path] = set()
+        self._comparisons = 0
 
     def at_key(self, path: Path, code: str, problem: str) -> None:
         """Note a fault of the key itself, or of what is missing below it."""
@@ -31,10 +35,22 @@ class Faults:
 
     def is_unread(self, path: Path) -> bool:
         """Tell whether the value at this path, or one around it, is known to be missing or of a wrong type."""
-        return any(fault.code in _UNREAD and fault.path == path[: len(fault.path)] for fault in self.found)
+        return any(path[:length] in self._unread for length in range(1, len(path) + 1))
+
+    def suggest(self, name: str, known: Iterable[str]) -> str:
+        """Say which of the known names was meant, or which there are.
+
+        Looking for the nearest takes a comparison per name, so a file of many faults gets no more of them in the end.
+        """
+        names = sorted(known)
+        self._comparisons += len(names)
+        near = get_close_matches(name, names, n=1) if self._comparisons <= _COMPARISONS_MAX else ()
+        return f"did you mean {near[0]}?" if near else listing(names)
 
     def _add(self, place: Place, path: Path, code: str, problem: str) -> None:
         self.found.append(CatalogueFault(place.line, place.column, path, code, f"{'.'.join(path)} {problem}"))
+        if code in _UNREAD:
+            self._unread.add(path)
 
 
 class Section:
@@ -49,7 +65,9 @@ class Section:
         """Note every key that is none of those that `what` may have."""
         for name in self.values:
             if name not in known:
-                self.faults.at_key((*self.path, name), "UNKNOWN_KEY", f"is no key of {what}; {suggestion(name, known)}")
+                self.faults.at_key(
+                    (*self.path, name), "UNKNOWN_KEY", f"is no key of {what}; {self.faults.suggest(name, known)}"
+                )
 
     def require(self, *names: str) -> None:
         """Note the keys that are missing."""
@@ -80,10 +98,10 @@ class Section:
         if isinstance(value, str) and value in set(words):
             return words(value)
         if isinstance(value, str):
-            problem = f"has no word {value!r}; {suggestion(value.upper(), set(words))}"
+            problem = f"has no word {value!r}; {self.faults.suggest(value.upper(), set(words))}"
             self.faults.at_value((*self.path, name), "UNKNOWN_WORD", problem)
             return None
-        return self._wrong(name, value, f"must be a word in quotes; {_list(words)}")
+        return self._wrong(name, value, f"must be a word in quotes; {listing([*words])}")
 
     def texts(self, name: str) -> tuple[str, ...]:
         value = self.values.get(name)
@@ -164,12 +182,7 @@ def to_texts(value: object) -> tuple[str, ...] | None:
     return texts if len(texts) == len(items) else None
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names was meant, or which there are."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else _list(names)
-
-
-def _list(names: Iterable[str]) -> str:
-    return f"there are {', '.join(names) or 'none'}"
+def listing(names: Sequence[str]) -> str:
+    """Say which names there are; of many the first."""
+    more = f", … ({len(names) - _NAMES_MAX} more)" if len(names) > _NAMES_MAX else ""
+    return f"there are {', '.join(names[:_NAMES_MAX]) or 'none'}{more}"
