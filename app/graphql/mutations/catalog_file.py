@@ -9,7 +9,13 @@ from app.graphql.limits import BODY_LIMIT_BYTES
 from app.graphql.mutations.inputs import KEY, REPLAYED
 from app.graphql.permissions import WRITES_CATALOG, follows, requires
 from app.graphql.types.catalog_file import CatalogChange, CatalogPart
-from app.graphql.types.errors import CatalogFaultsError, ConflictError, IdempotencyConflictError, ValidationError
+from app.graphql.types.errors import (
+    CatalogFaultsError,
+    ConflictError,
+    IdempotencyConflictError,
+    NotFoundError,
+    ValidationError,
+)
 from app.graphql.types.migration import CatalogMigration
 from app.services.catalogue.applying import Applied, ApplyCatalogueInput, apply_catalogue
 from app.services.catalogue.syntax import SOURCE_MAX
@@ -41,7 +47,12 @@ class ApplyCatalogPayload:
 
 
 ApplyCatalogResult = Annotated[
-    ApplyCatalogPayload | CatalogFaultsError | ValidationError | ConflictError | IdempotencyConflictError,
+    ApplyCatalogPayload
+    | CatalogFaultsError
+    | ValidationError
+    | NotFoundError
+    | ConflictError
+    | IdempotencyConflictError,
     strawberry.union("ApplyCatalogResult", description="What changes, or why nothing was changed."),
 ]
 
