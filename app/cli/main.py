@@ -16,6 +16,7 @@ from app.cli import (
     events,
     grants,
     keys,
+    migrations,
     output,
     overrides,
     plans,
@@ -43,6 +44,7 @@ app.command("check")(check.check)
 app.command("resync")(resync.resync)
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(plans.app, name="plans")
+app.add_typer(migrations.app, name="migrations")
 app.add_typer(grants.app, name="grants")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(usage.app, name="usage")

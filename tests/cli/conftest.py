@@ -34,6 +34,7 @@ def _running() -> Iterator[FakeGraphQL]:
 def server(_running: FakeGraphQL, monkeypatch: pytest.MonkeyPatch) -> FakeGraphQL:
     """Give a server that has been asked nothing, and point the command line to it."""
     _running.status, _running.answer = 200, {"data": {}}
+    _running.first.clear()
     _running.requests.clear()
     _running.keys.clear()
     monkeypatch.setenv("ENTITLED_URL", _running.url)

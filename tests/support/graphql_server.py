@@ -15,19 +15,21 @@ from starlette.routing import Route
 
 
 class FakeGraphQL:
-    """`answer` is the next body; `requests` what came in; `keys` the credentials that came with it."""
+    """`answer` is the next body, after those in `first`; `requests` what came in; `keys` the credentials of each."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.status = 200
         self.answer: Any = {"data": {}}
+        self.first: list[Any] = []
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
 
     async def respond(self, request: Request) -> Response:
         self.requests.append(json.loads(await request.body()))
         self.keys.append(request.headers.get("authorization"))
-        body = self.answer if isinstance(self.answer, str) else json.dumps(self.answer)
+        answer = self.first.pop(0) if self.first else self.answer
+        body = answer if isinstance(answer, str) else json.dumps(answer)
         return Response(body, self.status, media_type="application/json")
 
 
