@@ -21,7 +21,6 @@ from app.cli.bootstrap_key import make_key
 from app.cli.failure import CommandError, ExitCode
 from app.cli.service import embedded_mongodb, ignore_signals, listen, run_until_done
 from app.domain.api_key import Scope
-from app.sandbox.demo.catalogue import FREE_PLAN
 from app.sandbox.demo.connections import Api, DemoError, Stripe
 from app.sandbox.demo.fill import Filled, fill
 from app.sandbox.demo.scenarios import SCENARIOS
@@ -153,7 +152,6 @@ def _settings(addresses: Addresses, stripe_key: str | None) -> Settings:
         stripe_api_base=addresses.stripe_api,
         stripe_rate_per_s=_RATE,
         stripe_endpoint_rate_per_s=_RATE,
-        default_plan=FREE_PLAN,
         host=_HOST,
         **quiet,
     )

@@ -37,7 +37,7 @@ class Api:
         )
         result: Fields = (await self.query(document, {"input": input}))[name]
         if str(result["__typename"]).endswith("Error"):
-            raise DemoError(f"{name} {input}: {result['message']}")
+            raise DemoError(f"{name} {input!s:.300}: {result['message']}")
         return result
 
     async def close(self) -> None:

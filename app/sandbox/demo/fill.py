@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from importlib.resources import files
 from typing import Any, Final
 
 import msgspec
 
-from app.sandbox.demo.catalogue import FEATURES, PLANS, PRICES
 from app.sandbox.demo.connections import Api, DemoError, Stripe
+from app.sandbox.demo.prices import PRICES
 from app.sandbox.demo.scenarios import SCENARIOS, Paid, Scenario
+
+CATALOGUE: Final = files("app.sandbox.demo").joinpath("catalog.toml").read_text(encoding="utf-8")
+"""The file that makes the demo's catalogue."""
 
 _DAY_S: Final = 86_400
 _AT_ONCE: Final = 12
@@ -70,10 +74,7 @@ async def _make_workspace(api: Api, external_id: str) -> None:
 
 
 async def _make_catalogue(api: Api) -> None:
-    for feature in FEATURES:
-        await api.mutate("createFeature", idempotencyKey=f"demo:feature:{feature['key']}", **feature)
-    for plan in PLANS:
-        await api.mutate("createPlan", idempotencyKey=f"demo:plan:{plan['key']}", **plan)
+    await api.mutate("applyCatalog", idempotencyKey="demo:catalog", source=CATALOGUE)
 
 
 async def _make_prices(stripe: Stripe) -> dict[str, str]:

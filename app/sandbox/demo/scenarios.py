@@ -51,7 +51,14 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         subscriptions=_PRO,
         usage={"api_calls": 1234, "seats": 7},
     ),
-    Scenario(key="starter", about="active", count=30, subscriptions=_STARTER, usage={"api_calls": 250}),
+    Scenario(
+        key="hobby",
+        about="active, 15 of 50 AI credits used",
+        count=6,
+        subscriptions=_paid("hobby_monthly"),
+        usage={"ai_images": 3},
+    ),
+    Scenario(key="starter", about="active", count=24, subscriptions=_STARTER, usage={"api_calls": 250}),
     Scenario(key="pro", about="active", count=26, subscriptions=_PRO),
     Scenario(key="yearly", about="active, paid by the year", count=10, subscriptions=_paid("pro_yearly")),
     Scenario(
