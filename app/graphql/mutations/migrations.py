@@ -37,8 +37,9 @@ class MigrationMutations:
     @strawberry.mutation(
         directives=requires(*WRITES_CATALOG),
         description="Move everybody who has an earlier version of a plan or add-on to the latest one, in the "
-        "background. What has ended, trials without a subscription, and subscriptions at Stripe that we come to know "
-        "of only afterwards keep the version they have. A conflict while a migration to that version runs.",
+        "background. Who keeps the version they have: ended subscriptions, prices that the latest version does not "
+        "name, trials without a subscription, and subscriptions begun before it was published that Stripe tells us of "
+        "only afterwards. A conflict while a migration to that version runs.",
     )
     async def migrate_plan(self, info: Info, input: MigratePlanInput) -> MigratePlanResult:
         command = migrations.MigratePlanInput(idempotency_key=input.idempotency_key, plan_key=input.plan_key)
