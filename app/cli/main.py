@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from app.cli import (
     audit,
+    catalog,
     check,
     demo,
     doctor,
@@ -43,6 +44,7 @@ app.command("doctor")(doctor.doctor)
 app.command("check")(check.check)
 app.command("resync")(resync.resync)
 app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(plans.app, name="plans")
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(grants.app, name="grants")

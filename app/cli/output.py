@@ -98,8 +98,13 @@ def _lines(prefix: str, values: Mapping[str, object]) -> Iterator[tuple[str, obj
             yield f"{prefix}{name}", value
 
 
+def printable(text: str) -> str:
+    """Escape control characters: those of other people's texts never reach the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 def _cell(value: object) -> str:
-    """Write a value for a person; control characters of other people's texts never reach the terminal."""
+    """Write a value for a person."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -110,7 +115,7 @@ def _cell(value: object) -> str:
         case _ if not value:
             return "-"
         case _:
-            return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(value))
+            return printable(str(value))
 
 
 def confirm(question: str, *, yes: bool) -> None:
