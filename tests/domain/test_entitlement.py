@@ -23,7 +23,7 @@ from app.domain.plan import (
     ValueType,
 )
 from app.domain.subscription import SubscriptionStatus as Status
-from app.domain.usage import Balance, Meter
+from app.domain.usage import Balance, Meter, Pot
 from app.domain.workspace import WorkspaceTrial
 from app.domain.workspace_state import WorkspaceState
 
@@ -66,7 +66,7 @@ def check(
 
 
 def month_start(held: WorkspaceState) -> int:
-    (window,) = (w for w in usage_windows("api_calls", held, CATALOGUE, NOW) if w.reset_period is ResetPeriod.MONTH)
+    (window,) = (w for w in usage_windows(feature(), held, CATALOGUE, NOW) if w.reset_period is ResetPeriod.MONTH)
     return window.start_at
 
 
@@ -351,7 +351,7 @@ class TestMetered:
         windows = (limit("api_calls", 1000), limit("api_calls", 10, ResetPeriod.DAY))
         both = Catalogue(FEATURES, (plan("pro", *windows),))
         base = state(subscriptions=(sub(),))
-        day = next(w for w in usage_windows("api_calls", base, both, NOW) if w.reset_period is ResetPeriod.DAY)
+        day = next(w for w in usage_windows(feature(), base, both, NOW) if w.reset_period is ResetPeriod.DAY)
         balance = used(10, start=day.start_at, reset=ResetPeriod.DAY)
 
         answer = check(msgspec.structs.replace(base, balance=balance), "api_calls", catalogue=both)
@@ -460,14 +460,18 @@ class TestGrantsAndOverrides:
     def test_a_grant_to_come_bounds_the_answer(self) -> None:
         assert check(state(grants=(grant(key="sso", effective_at=NOW + 5),))).valid_until_at == NOW + 5
 
-    def test_grants_alone_are_a_limit_from_their_start(self) -> None:
+    def test_grants_alone_are_used_up_once(self) -> None:
         given = (grant(amount=Decimal(30)), grant("grant_2", amount=Decimal(20), effective_at=NOW - 2 * DAY))
-        balance = used(45, start=NOW - 2 * DAY, reset=ResetPeriod.NEVER)
+        pot = Pot(id="grant_2", start_at=NOW - 2 * DAY, end_at=None, used=Decimal(15))
+        held = state(grants=given, balance=Balance(id="ws_1", pots={"api_calls": (pot,)}))
 
-        answer = check(state(grants=given, balance=balance), "api_calls", requested_usage=Decimal(31))
-
-        assert answer.has_access is False
-        assert check(state(grants=given, balance=balance), "api_calls", requested_usage=Decimal(30)).has_access
+        assert check(held, "api_calls", requested_usage=Decimal(35)).has_access
+        answer = check(held, "api_calls", requested_usage=Decimal(36))
+        assert (answer.has_access, answer.usage and answer.usage.used, answer.usage and answer.usage.limit) == (
+            False,
+            15,
+            50,
+        )
 
     def test_a_level_has_no_start(self) -> None:
         seats = Catalogue((feature("seats", meter_type=MeterType.FLUCTUATING),))
@@ -532,7 +536,7 @@ class TestGrantsAndOverrides:
 def test_windows_are_counted_for_every_plan_that_may_decide_later() -> None:
     overdue = state(subscriptions=(sub(status=Status.UNPAID),), grants=(grant(),))
 
-    windows = usage_windows("api_calls", overdue, WITH_FREE, NOW)
+    windows = usage_windows(feature(), overdue, WITH_FREE, NOW)
 
     resets = [window.reset_period for window in windows]
-    assert (resets.count(ResetPeriod.MONTH), resets.count(ResetPeriod.NEVER)) == (2, 2)
+    assert (resets.count(ResetPeriod.MONTH), resets.count(ResetPeriod.NEVER)) == (2, 1)
