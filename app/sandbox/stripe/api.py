@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.stripe import customers, events, prices, products, subscription_items, subscriptions
+from app.sandbox.stripe import customers, entitlements, events, prices, products, subscription_items, subscriptions
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import decode_form, list_of, text
 from app.sandbox.stripe.idempotency import Answer, Answers
@@ -29,6 +29,12 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/products/{id}", retrieve("product")),
     ("POST", "/v1/products/{id}", products.update),
     ("DELETE", "/v1/products/{id}", products.delete),
+    ("POST", "/v1/products/{id}/features", entitlements.attach),
+    ("GET", "/v1/products/{id}/features", entitlements.list_attached),
+    ("POST", "/v1/entitlements/features", entitlements.create),
+    ("GET", "/v1/entitlements/features", entitlements.list_all),
+    ("GET", "/v1/entitlements/features/{id}", retrieve(entitlements.FEATURE)),
+    ("POST", "/v1/entitlements/features/{id}", entitlements.update),
     ("POST", "/v1/prices", prices.create),
     ("GET", "/v1/prices", prices.list_all),
     ("GET", "/v1/prices/{id}", retrieve("price")),

@@ -36,6 +36,9 @@ def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
             return _render_item(obj, version, store)
         case "price":
             return {key: value for key, value in obj.items() if key != "tiers"}
+        case "product_feature":
+            shown = {key: value for key, value in obj.items() if key != "product"}
+            return {**shown, "entitlement_feature": store.get("entitlements.feature", obj["entitlement_feature"])}
         case _:
             return dict(obj)
 

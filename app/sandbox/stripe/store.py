@@ -37,9 +37,10 @@ class Store:
         return obj
 
     def all(self, kind: str) -> list[JsonObject]:
-        """Return the kind's objects, newest first."""
+        """Return the kind's objects, newest first; those without a time in the order they came."""
         newest_put_first = reversed(self._by_kind.get(kind, {}).values())
-        return sorted((obj for obj in newest_put_first if not obj.get("deleted")), key=lambda obj: -obj["created"])
+        living = (obj for obj in newest_put_first if not obj.get("deleted"))
+        return sorted(living, key=lambda obj: -obj.get("created", 0))
 
 
 def _created_range(path: str, value: FormValue) -> JsonObject:
@@ -88,7 +89,7 @@ def _position(objects: list[JsonObject], matching: list[JsonObject], cursor: str
 
 
 def _is_created_within(obj: JsonObject, bounds: JsonObject) -> bool:
-    at = obj["created"]
+    at = obj.get("created", 0)
     return (
         at > bounds.get("gt", at - 1)
         and at >= bounds.get("gte", at)

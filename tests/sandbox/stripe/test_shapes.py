@@ -2,6 +2,7 @@
 
 import types
 import typing
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -24,13 +25,16 @@ async def objects(account: Account) -> list[Any]:
     )
     path = f"/v1/subscriptions/{subscription['id']}"
     changes = ({"trial_end": "now"}, {"pause_collection[behavior]": "void"}, {"cancel_at_period_end": "true"})
-    kinds = ("customers", "products", "prices", "subscriptions", "events")
+    feature = await account.post("/v1/entitlements/features", {"lookup_key": "sso", "name": "SSO"})
+    features = f"/v1/products/{tiered['product']}/features"
+    kinds = ("customers", "products", "prices", "subscriptions", "events", "entitlements/features")
     return [
         subscription,
         *[await account.post(path, form) for form in changes],
         await account.post(f"{path}/pause"),
         await account.get(path, {"expand[0]": "customer", "expand[1]": "items.data.price.product"}),
         await account.get(f"/v1/prices/{tiered['id']}", {"expand[]": "tiers"}),
+        await account.post(features, {"entitlement_feature": feature["id"]}),
         await account.get(f"/v1/customers/{subscription['customer']}", {"expand[]": "subscriptions"}),
         await account.delete(path),
         await account.delete(f"/v1/customers/{customer['id']}"),
@@ -45,6 +49,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
 
     assert unknown == []
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
+    assert {"entitlements.feature", "product_feature"} <= seen
 
 
 async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
@@ -69,7 +74,10 @@ def _unknown_fields(obj: dict[str, Any], seen: set[str]) -> list[str]:
 
 
 def _sdk_class(kind: str) -> type:
-    return stripe.ListObject if kind == "list" else getattr(stripe, "".join(word.title() for word in kind.split("_")))
+    if kind == "list":
+        return stripe.ListObject
+    *modules, name = kind.split(".")
+    return getattr(import_module(".".join(("stripe", *modules))), "".join(word.title() for word in name.split("_")))
 
 
 def _check(path: str, value: Any, known: type, seen: set[str]) -> list[str]:
