@@ -117,6 +117,7 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
     sync = _Sync(cache, inbox)
     lookup = Lookup(store, cache, clock)
     ledger, ids = MongoLedger(mongo), Uuid7Ids()
+    processor = _processor(settings)
     rt = Runtime(
         clock=clock,
         ids=ids,
@@ -130,8 +131,8 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         sync=sync,
         metrics=metrics,
         backdate_ms=settings.usage_backdate_hours * 3_600_000,
+        stripe=processor,
     )
-    processor = _processor(settings)
     sync.stripe = StripeWorker(
         rt,
         inbox,

@@ -12,6 +12,7 @@ from app.domain.consumption import Refused, Taken
 from app.domain.entitlement import Entitlement
 from app.domain.migration import Migration, MigrationStatus
 from app.domain.plan import Catalogue
+from app.domain.stripe_catalogue import StripeCatalogue
 from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.sync_status import ReconcileResult, StripeBacklog, SyncStatus
@@ -397,6 +398,17 @@ class PaymentProcessor(Protocol):
         """Fetch one object with every page of its sub-lists.
 
         Raises `ProcessorUnavailableError` (retry later) or `ProcessorRefusedError` (retrying will not help).
+        """
+        ...
+
+
+class StripeCatalogueSource(Protocol):
+    """Who tells what is sold at Stripe."""
+
+    async def catalogue(self) -> StripeCatalogue:
+        """Read every product, price and feature, page by page; a large account takes minutes.
+
+        Raises `ProcessorUnavailableError` or `ProcessorRefusedError`; see `PaymentProcessor`.
         """
         ...
 

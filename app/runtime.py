@@ -9,6 +9,7 @@ from app.ports import (
     Ids,
     Inbox,
     RecordStore,
+    StripeCatalogueSource,
     Sync,
     UsageLedger,
     UsageWriter,
@@ -34,3 +35,5 @@ class Runtime:
     metrics: Metrics
     backdate_ms: int
     """How long ago usage that is reported may have happened."""
+    stripe: StripeCatalogueSource | None = None
+    """None without a key to ask Stripe with."""

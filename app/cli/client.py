@@ -26,6 +26,7 @@ _OF_CODE: Final[Mapping[str, ExitCode]] = {
     "UNAVAILABLE": ExitCode.UNREACHABLE,
     "BAD_USER_INPUT": ExitCode.USAGE,
     "VALIDATION_FAILED": ExitCode.USAGE,
+    "STRIPE_REFUSED": ExitCode.CONFIGURATION,
 }
 _GATEWAY_FAULTS: Final = (502, 503, 504)
 

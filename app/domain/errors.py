@@ -10,6 +10,7 @@ BillingError
 +-- UnauthenticatedError      no credential, or one that is unknown, expired or revoked
 +-- ForbiddenError            the credential lacks the scope
 +-- NotReadyError             RAM was never loaded; ask again
++-- StripeRefusedError        Stripe refuses to tell, or there is no key to ask it with
 +-- UnavailableError          the database did not answer within the deadline
 """
 
@@ -162,3 +163,9 @@ class UnavailableError(BillingError):
         self, message: str = "the database did not answer in time; retry with the same idempotencyKey"
     ) -> None:
         super().__init__(message)
+
+
+class StripeRefusedError(BillingError):
+    """Stripe refuses to tell, or there is no key to ask it with. Asking again will not help."""
+
+    code = "STRIPE_REFUSED"

@@ -1,17 +1,22 @@
 """Stripe's API and webhook signatures, with the SDK as transport: raw JSON goes out."""
 
 import asyncio
+import builtins
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
+import msgspec
 import orjson
 import stripe
 from aiolimiter import AsyncLimiter
 
+from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.domain.stripe_event import FetchedObject
 from app.ports import Clock, ProcessorRefusedError, ProcessorUnavailableError, SignatureError
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 TOLERANCE_S: Final = 300
 """How far a signature's time may be from ours, either way."""
@@ -23,6 +28,7 @@ _PATHS: Final[Mapping[str, str]] = {
     "subscription": "/v1/subscriptions",
 }
 _ITEMS: Final = "/v1/subscription_items"
+_FEATURES: Final = "/v1/entitlements/features"
 _PAGE: Final = 100
 _MAX_PAGES: Final = 50
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
@@ -53,7 +59,7 @@ class StripeProcessor:
         self._rate = AsyncLimiter(max(1, rate_per_s), max(1, 1 / rate_per_s))
         self._endpoint_rates = {
             path: AsyncLimiter(max(1, endpoint_rate_per_s), max(1, 1 / endpoint_rate_per_s))
-            for path in (*_PATHS.values(), _ITEMS)
+            for path in (*_PATHS.values(), _ITEMS, _FEATURES)
         }
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
@@ -71,6 +77,18 @@ class StripeProcessor:
         raw = await self._with_all_items(found, answer.body) if type == "subscription" and not gone else answer.body
         return FetchedObject(id=id, type=type, raw=raw, api_version=answer.headers.get("stripe-version"), gone=gone)
 
+    async def catalogue(self) -> StripeCatalogue:
+        """Read every product and price, archived ones too, and the features that are offered and given."""
+        try:
+            products = await self._read_all(StripeProduct, _PATHS["product"])
+            prices = await self._read_all(StripePrice, _PATHS["price"])
+            features = await self._read_all(StripeFeature, _FEATURES)
+        except _GoneError as error:  # what a page ended with
+            raise ProcessorUnavailableError(f"deleted while the lists were read: {error}") from error
+        offered = (product.id for product in products if product.active and features)
+        given = {product: await self._features_of(product) for product in offered}
+        return StripeCatalogue(products, prices, features, given)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close_async()
@@ -79,23 +97,41 @@ class StripeProcessor:
         listing = _object(found.get("items"))
         if not listing.get("has_more"):
             return body
-        items = _array(listing.get("data"))
-        for _ in range(_MAX_PAGES):
-            if not items:
-                break
-            last = _object(items[-1]).get("id")
-            answer = await self._get(_ITEMS, subscription=found["id"], limit=_PAGE, starting_after=last)
-            page = _object(answer.data)
-            items += _array(page.get("data"))
-            if not page.get("has_more"):
-                merged = {**found, "items": {**listing, "data": items, "has_more": False}}
-                return orjson.dumps(merged).decode()
-        raise ProcessorUnavailableError(f"the items of {found['id']} do not end after {_MAX_PAGES} pages")
+        items = await self._rest_of(_array(listing.get("data")), _ITEMS, subscription=found["id"])
+        merged = {**found, "items": {**listing, "data": items, "has_more": False}}
+        return orjson.dumps(merged).decode()
 
-    async def _get(self, path: str, id: str | None = None, **params: str | int | None) -> stripe.StripeResponse:
+    async def _features_of(self, product: str) -> tuple[str, ...]:
+        try:
+            attached = await self._read_all(_Attached, _PATHS["product"], product, "features")
+        except _GoneError:
+            return ()
+        return tuple(one.entitlement_feature.id for one in attached)
+
+    async def _read_all(self, type: builtins.type[S], path: str, *segments: str) -> tuple[S, ...]:
+        try:
+            return msgspec.convert(await self._rest_of([], path, *segments), tuple[type, ...])
+        except msgspec.ValidationError as error:
+            raise ProcessorUnavailableError(f"Stripe's list of {path} is not as expected: {error}") from error
+
+    async def _rest_of(self, known: list[Any], path: str, *segments: str, **params: str) -> list[Any]:
+        """Return what is known of a list, and all that follows it."""
+        found = list(known)
+        for _ in range(_MAX_PAGES):
+            after = {"starting_after": _object(found[-1]).get("id")} if found else {}
+            page = _object((await self._get(path, *segments, limit=_PAGE, **after, **params)).data)
+            more = _array(page.get("data"))
+            found += more
+            if not page.get("has_more"):
+                return found
+            if not more:
+                break
+        raise ProcessorUnavailableError(f"the list of {path} does not end after {_MAX_PAGES} pages")
+
+    async def _get(self, path: str, *segments: str, **params: str | int | None) -> stripe.StripeResponse:
         await self._endpoint_rates[path].acquire()
         await self._rate.acquire()
-        url = path if id is None else f"{path}/{quote(id, safe='')}"
+        url = "/".join((path, *(quote(segment, safe="") for segment in segments)))
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._client.raw_request_async("get", url, **params)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its parameters untyped
@@ -132,6 +168,16 @@ def is_livemode(api_key: str) -> bool:
 
 class _GoneError(Exception):
     """Stripe knows no such object."""
+
+
+class _HasId(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Attached(msgspec.Struct, frozen=True):
+    """A feature that comes with a product."""
+
+    entitlement_feature: _HasId
 
 
 class _TooLargeError(Exception):

@@ -252,3 +252,90 @@ async def test_no_message_holds_the_key() -> None:
             await stripe.retrieve("customer", "cus_1")
 
     assert "sk_test_1" not in str(caught.value)
+
+
+def listed(*data: dict[str, Any], has_more: bool = False) -> Answer:
+    return answer({"object": "list", "data": list(data), "has_more": has_more})
+
+
+async def test_the_catalogue_is_read_page_by_page() -> None:
+    products = [
+        {"id": f"prod_{n}", "name": f"P{n}", "active": n > 0, "metadata": {"plan_key": "p"}} for n in range(150)
+    ]
+    price = {"id": "price_1", "product": "prod_1", "recurring": {"interval": "month", "trial_period_days": 7}}
+    feature = {"id": "feat_1", "lookup_key": "sso", "name": "SSO"}
+
+    def respond(path: str, query: dict[str, list[str]]) -> Answer:
+        match path.split("/")[2:]:
+            case ["products"]:
+                after = query.get("starting_after", [None])[0]
+                start = 0 if after is None else int(str(after).partition("_")[2]) + 1
+                return listed(*products[start : start + 100], has_more=start + 100 < len(products))
+            case ["prices"]:
+                return listed(price, {"id": "price_2", "product": "prod_2", "recurring": None, "lookup_key": "k"})
+            case ["entitlements", "features"]:
+                return listed(feature)
+            case ["products", "prod_7", "features"]:
+                return listed({"id": "prodft_1", "entitlement_feature": feature})
+            case ["products", "prod_8", "features"]:
+                return fault(404, "resource_missing")
+            case _:
+                return listed()
+
+    async with serving(respond) as (stripe, server):
+        found = await stripe.catalogue()
+
+    assert [product.id for product in found.products] == [product["id"] for product in products]
+    assert found.products[3].metadata == {"plan_key": "p"}
+    assert [(p.id, p.lookup_key, p.recurring is None) for p in found.prices] == [
+        ("price_1", None, False),
+        ("price_2", "k", True),
+    ]
+    assert found.prices[0].recurring is not None
+    assert found.prices[0].recurring.trial_period_days == 7
+    assert {product: ids for product, ids in found.given.items() if ids} == {"prod_7": ("feat_1",)}
+    asked = [target for target, _ in server.seen]
+    assert all("limit=100" in target for target in asked)
+    assert not any("prod_0/features" in target for target in asked)
+
+
+async def test_an_account_without_features_asks_no_product_for_them() -> None:
+    async with serving(lambda path, _: listed({"id": "prod_1", "name": "P"}) if "products" in path else listed()) as (
+        stripe,
+        server,
+    ):
+        found = await stripe.catalogue()
+
+    assert (found.features, found.given) == ((), {})
+    assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        pytest.param(listed({"id": "prod_1"}), "is not as expected", id="an object without its name"),
+        pytest.param(listed(has_more=True), "does not end", id="more behind nothing"),
+        pytest.param(listed({"id": "prod_1", "name": "P"}, has_more=True), "does not end", id="the same for ever"),
+        pytest.param(answer({"object": "list"}), "lacks the list", id="no list"),
+    ],
+)
+async def test_a_list_that_cannot_be_is_not_believed(page: Answer, problem: str) -> None:
+    async with serving(lambda _path, _query: page) as (stripe, _):
+        with pytest.raises(ProcessorUnavailableError, match=problem):
+            await stripe.catalogue()
+
+
+async def test_a_key_that_may_not_read_features_is_refused() -> None:
+    async with serving(lambda path, _: fault(403) if "features" in path else listed()) as (stripe, _):
+        with pytest.raises(ProcessorRefusedError):
+            await stripe.catalogue()
+
+
+async def test_what_is_deleted_between_two_pages_is_read_again_later() -> None:
+    def respond(_path: str, query: dict[str, list[str]]) -> Answer:
+        first = listed({"id": "prod_1", "name": "P"}, has_more=True)
+        return fault(400, "resource_missing", "No such product: 'prod_1'") if "starting_after" in query else first
+
+    async with serving(respond) as (stripe, _):
+        with pytest.raises(ProcessorUnavailableError, match="deleted while"):
+            await stripe.catalogue()

@@ -3,8 +3,9 @@
 import strawberry
 
 from app.graphql.context import Info
-from app.graphql.permissions import READS_CATALOG, requires
+from app.graphql.permissions import READS_CATALOG, WRITES_CATALOG, requires
 from app.services.catalogue.export import export_catalogue
+from app.services.catalogue.stripe_file import import_from_stripe
 
 
 @strawberry.type
@@ -17,3 +18,13 @@ class CatalogFileQueries:
     )
     def catalog_file(self, info: Info) -> str:
         return export_catalogue(info.context.loaded().cache.catalogue())
+
+    @strawberry.field(
+        directives=requires(*WRITES_CATALOG),
+        description="A first `catalog.toml` from what is sold at Stripe, read now: a plan per product with recurring "
+        "prices, keyed by its metadata `plan_key`, its lookup keys or its name; a BOOLEAN feature per entitlement "
+        "feature. What cannot be expressed stands in comments. A large account takes minutes. Fails with "
+        "STRIPE_REFUSED where the service has no key for Stripe, or one that may not read these.",
+    )
+    async def stripe_catalog_file(self, info: Info) -> str:
+        return await import_from_stripe(info.context.loaded())

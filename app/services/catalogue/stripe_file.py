@@ -1,0 +1,144 @@
+"""A first file from what is sold at Stripe."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from app.domain.catalogue_rules import TRIAL_DAYS_MAX
+from app.domain.errors import StripeRefusedError, UnavailableError
+from app.domain.faults import INPUT, NAME_MAX, text_faults
+from app.domain.plan import Feature, FeatureType, Plan, PlanFeature, PlanPrice
+from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
+from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+from app.runtime import Runtime
+from app.services.catalogue.export import blocks
+from app.services.catalogue.writing import comment
+
+_KEY_MAX: Final = 64
+_PLAN_KEY: Final = "plan_key"
+"""The name in a product's metadata by which it tells its plan's key."""
+_INTERVAL: Final = re.compile(
+    r"_(?:daily|weekly|monthly|quarterly|yearly|annual|annually|day|week|month|quarter|year)$"
+)
+_HEAD: Final = (
+    "A first catalogue, from the products, prices and entitlement features at Stripe.",
+    "Stripe tells which features a product has, and no limits: look at each plan, and add what it limits.",
+    "Then: entitled catalog diff FILE, entitled catalog apply FILE.",
+)
+
+
+async def import_from_stripe(rt: Runtime) -> str:
+    """Return the text of a file that names every product, price and feature there is.
+
+    Raises `StripeRefusedError` and `UnavailableError`.
+    """
+    if rt.stripe is None:
+        raise StripeRefusedError("there is no key to ask Stripe with; set STRIPE_SECRET_KEY where the service runs")
+    try:
+        return stripe_file(await rt.stripe.catalogue())
+    except ProcessorRefusedError as error:
+        raise StripeRefusedError(f"Stripe refuses: {error}") from error
+    except ProcessorUnavailableError as error:
+        raise UnavailableError(f"Stripe does not answer: {error}; ask again later") from error
+
+
+def stripe_file(found: StripeCatalogue) -> str:
+    """Write what was found as a file; what it cannot express stands in comments."""
+    features = _features(found.features)
+    parts = ["".join(f"{comment(line)}\n" for line in _HEAD)]
+    parts += [block for feature in features.values() for block in blocks(feature)]
+    taken: set[str] = set()
+    priced: dict[str, list[StripePrice]] = {}
+    for price in sorted(found.prices, key=lambda price: (not price.active, price.id)):
+        priced.setdefault(price.product, []).append(price)
+    for product in sorted(found.products, key=lambda product: (product.name, product.id)):
+        prices = priced.get(product.id, [])
+        if problem := _problem(product, prices):
+            parts.append(f"{comment(f'{product.id}, {product.name[:NAME_MAX]}: {problem}')}\n")
+            continue
+        given = [features[feature] for feature in found.given.get(product.id, ()) if feature in features]
+        plan = _plan(product, _recurring(prices), given, taken)
+        parts += blocks(plan, tuple(_notes(product, prices)))
+    return "\n".join(parts)
+
+
+def _features(found: Iterable[StripeFeature]) -> dict[str, Feature]:
+    """Return a feature by the id of each of Stripe's."""
+    taken: set[str] = set()
+    return {
+        feature.id: Feature(
+            id="",
+            key=(key := _free_key(feature.lookup_key, taken)),
+            name=_name(feature.name, key),
+            type=FeatureType.BOOLEAN,
+        )
+        for feature in sorted(found, key=lambda feature: (feature.lookup_key, feature.id))
+    }
+
+
+def _problem(product: StripeProduct, prices: Sequence[StripePrice]) -> str | None:
+    """Say why the product becomes no plan."""
+    if not product.active:
+        return "archived at Stripe, so no plan; who still pays for it is told of by syncStatus"
+    return None if _recurring(prices) else "has no recurring price, so it is no plan"
+
+
+def _recurring(prices: Iterable[StripePrice]) -> list[StripePrice]:
+    return [price for price in prices if price.recurring]
+
+
+def _plan(product: StripeProduct, prices: Sequence[StripePrice], given: Iterable[Feature], taken: set[str]) -> Plan:
+    plan = Plan(
+        id="",
+        key=_free_key(_wanted_key(product, prices), taken),
+        plan_version=1,
+        name="",
+        published_at=0,
+        prices=tuple(map(_price, prices)),
+        features=tuple(PlanFeature(feature_key=key) for key in sorted({feature.key for feature in given})),
+    )
+    days = [price.recurring.trial_period_days for price in prices if price.active and price.recurring]
+    trial_days = max((day for day in days if day), default=plan.trial_days)
+    return msgspec.structs.replace(plan, name=_name(product.name, plan.key), trial_days=min(trial_days, TRIAL_DAYS_MAX))
+
+
+def _price(price: StripePrice) -> PlanPrice:
+    """Name the price by its lookup key, where it is the one that has it: keys move on to newer prices."""
+    key = price.lookup_key if price.active else None
+    is_name = key is not None and not tuple(text_faults(INPUT, key))
+    return PlanPrice(lookup_key=key) if is_name else PlanPrice(stripe_price_id=price.id)
+
+
+def _notes(product: StripeProduct, prices: Iterable[StripePrice]) -> Iterator[str]:
+    yield f"{product.id} at Stripe."
+    for price in prices:
+        if price.recurring is None:
+            yield f"{price.id} is paid once and buys no plan."
+        elif not price.active:
+            yield f"{price.id} is archived at Stripe, and named for those who still pay it."
+
+
+def _wanted_key(product: StripeProduct, prices: Sequence[StripePrice]) -> str:
+    """Return what the product says in its metadata, or what its lookup keys have in common, or its name."""
+    if said := product.metadata.get(_PLAN_KEY):
+        return said
+    stems = {_INTERVAL.sub("", price.lookup_key) for price in prices if price.active and price.lookup_key}
+    return stems.pop() if len(stems) == 1 else product.name
+
+
+def _free_key(text: str, taken: set[str]) -> str:
+    """Return a key that looks like the text and that nothing has yet."""
+    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    slug = slug if slug[:1].isalpha() else f"k_{slug}".rstrip("_")
+    key, number = slug[:_KEY_MAX], 1
+    while key in taken:
+        number += 1
+        key = f"{slug[: _KEY_MAX - len(str(number)) - 1]}_{number}"
+    taken.add(key)
+    return key
+
+
+def _name(text: str, key: str) -> str:
+    return text.replace("\x00", "").strip()[:NAME_MAX] or key
