@@ -3,18 +3,12 @@
 from dataclasses import dataclass
 
 from app.cache.cache import BillingCache
-from app.ports import (
-    AuditTrail,
-    Clock,
-    Ids,
-    Inbox,
-    RecordStore,
-    StripeCatalogueSource,
-    Sync,
-    UsageLedger,
-    UsageWriter,
-    WorkspaceLookup,
-)
+from app.ports.audit import AuditTrail
+from app.ports.store import RecordStore, WorkspaceLookup
+from app.ports.stripe import Inbox, StripeCatalogueSource
+from app.ports.sync import Sync
+from app.ports.system import Clock, Ids
+from app.ports.usage import UsageLedger, UsageWriter
 from app.telemetry import Metrics
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.cache.cache import HELD, BillingCache
 from app.domain.change import Kind, Source, Tombstone
-from app.ports import Clock
+from app.ports.system import Clock
 from app.store.mapping import MappingError, live_or_tombstone
 from app.store.watch import Change, Position, StreamLostError, StreamPausedError, Watch
 from app.telemetry import Metrics, logger

@@ -13,7 +13,8 @@ from app.cache.cache import HELD, BillingCache
 from app.domain.change import Kind, Outcome, Record, Source, Tombstone
 from app.domain.sync_status import ReconcileResult, ReconcileStatus
 from app.domain.workspace import Workspace
-from app.ports import Clock, RecordStore
+from app.ports.store import RecordStore
+from app.ports.system import Clock
 from app.telemetry import Metrics, logger
 
 log = logger(__name__)

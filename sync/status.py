@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from app.cache.feed import SYNC_TOPIC, Feed
 from app.domain.sync_status import WorkerState, WorkerStatus
-from app.ports import Clock
+from app.ports.system import Clock
 from app.telemetry import Metrics, logger, redact
 
 log = logger(__name__)

@@ -11,7 +11,8 @@ from app.cache.cache import BillingCache
 from app.cache.feed import SYNC_TOPIC
 from app.domain.errors import UnavailableError
 from app.domain.sync_status import ReconcileResult, ReconcileStatus, WorkerStatus
-from app.ports import Clock, RecordStore
+from app.ports.store import RecordStore
+from app.ports.system import Clock
 from app.store.mongo import Mongo
 from app.store.watch import StreamPausedError, Watch
 from app.telemetry import Metrics, logger

@@ -15,7 +15,7 @@ from app.domain.sync_status import CacheStatus
 from app.domain.usage import Balance
 from app.domain.workspace import Workspace
 from app.domain.workspace_state import WorkspaceState
-from app.ports import Clock
+from app.ports.system import Clock
 
 HELD: Final = (
     Kind.FEATURE,

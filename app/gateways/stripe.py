@@ -14,7 +14,8 @@ from aiolimiter import AsyncLimiter
 
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.domain.stripe_event import FetchedObject
-from app.ports import Clock, ProcessorRefusedError, ProcessorUnavailableError, SignatureError
+from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError, SignatureError
+from app.ports.system import Clock
 
 S = TypeVar("S", bound=msgspec.Struct)
 

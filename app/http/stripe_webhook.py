@@ -13,7 +13,8 @@ from starlette.routing import Route
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.domain.stripe_object import SYNCED_TYPES
-from app.ports import Clock, Inbox, SignatureError, WebhookVerifier
+from app.ports.stripe import Inbox, SignatureError, WebhookVerifier
+from app.ports.system import Clock
 from app.telemetry import Metrics, logger
 
 PATH: Final = "/webhooks/stripe"

@@ -14,7 +14,8 @@ from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError, FieldError
 from app.domain.faults import INPUT, expiry_faults, fault, idempotency_key_faults, refuse, repeated, text_faults
-from app.ports import Clock, Ids, RecordStore
+from app.ports.store import RecordStore
+from app.ports.system import Clock, Ids
 from app.runtime import Runtime
 from app.services.commit import audited
 from app.services.loading import load_record

@@ -7,7 +7,7 @@ from app.domain.change import Kind
 from app.domain.errors import ConflictError
 from app.domain.plan import Catalogue, PlanKind, PlanStatus
 from app.domain.subscription import Subscription
-from app.ports import Tally
+from app.ports.store import Tally
 from app.runtime import Runtime
 
 _NAMED: Final = 3

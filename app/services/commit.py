@@ -9,7 +9,7 @@ from app.domain import ids
 from app.domain.audit import Actor, AuditEntry
 from app.domain.change import Kind, Record, Source
 from app.domain.errors import ConflictError
-from app.ports import StoredResult
+from app.ports.store import StoredResult
 from app.runtime import Runtime
 from app.store.mapping import to_document
 

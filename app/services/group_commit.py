@@ -14,7 +14,9 @@ from app.domain.consumption import Refused
 from app.domain.entitlement import Entitlement, evaluate
 from app.domain.errors import BillingError, ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from app.domain.usage import Balance, UsageEvent
-from app.ports import Accepted, Clock, Ids, RecordStore, ResultExistsError, UsageLedger, UsageRequest
+from app.ports.store import RecordStore, ResultExistsError
+from app.ports.system import Clock, Ids
+from app.ports.usage import Accepted, UsageLedger, UsageRequest
 
 LANES: Final = 2
 """Writes under way at a time: while one waits for the database, the next is decided."""

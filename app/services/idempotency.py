@@ -10,7 +10,7 @@ from app.domain.audit import Actor, ActorKind
 from app.domain.change import Record, Source
 from app.domain.errors import ConflictError, IdempotencyConflictError
 from app.domain.faults import idempotency_key_faults, refuse
-from app.ports import ResultExistsError, StoredResult
+from app.ports.store import ResultExistsError, StoredResult
 from app.runtime import Runtime
 from app.services.commit import commit
 

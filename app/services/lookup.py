@@ -10,7 +10,8 @@ from app.cache.cache import BillingCache
 from app.domain.change import Source
 from app.domain.workspace import Workspace
 from app.domain.workspace_state import WorkspaceState
-from app.ports import Clock, RecordStore
+from app.ports.store import RecordStore
+from app.ports.system import Clock
 
 _ABSENCE_MS: Final = 5_000
 _ABSENCES: Final = 10_000

@@ -18,7 +18,7 @@ from app.domain.plan import Catalogue
 from app.domain.usage import Reservation, UsageEvent, UsageKind, UsageLine, amount_faults
 from app.domain.usage_rules import line_faults, occurrence_faults, property_faults, ttl_faults
 from app.domain.workspace_state import WorkspaceState
-from app.ports import UsageRequest
+from app.ports.usage import UsageRequest
 from app.runtime import Runtime
 from app.services.loading import load_feature, load_state, refuse_archived
 

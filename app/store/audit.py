@@ -13,7 +13,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from app.domain.audit import AuditEntry, AuditFilter
 from app.domain.audit_chain import LAST_NUMBER, BrokenSeal, Claim, Seal, make_seal
-from app.ports import Page
+from app.ports.store import Page
 from app.store.journals import BY_SEAL, NEWEST_FIRST, AuditSealDocument
 from app.store.mapping import MappingError
 from app.store.mongo import Mongo, TakenError

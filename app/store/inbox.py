@@ -11,7 +11,9 @@ from pymongo.errors import DuplicateKeyError
 
 from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
 from app.domain.sync_status import StripeBacklog
-from app.ports import Clock, Lease, Page
+from app.ports.store import Page
+from app.ports.stripe import Lease
+from app.ports.system import Clock
 from app.store.mapping import SCHEMA_VERSION, MappingError, from_fields, to_document
 from app.store.mongo import Mongo
 from app.store.translation import to_date, to_instant

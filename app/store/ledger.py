@@ -10,7 +10,8 @@ from pymongo.errors import BulkWriteError
 from app.domain.errors import ConflictError
 from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import COUNTED, Granularity, Slice, slice_at
-from app.ports import Page, ResultExistsError, UsageFilter
+from app.ports.store import Page, ResultExistsError
+from app.ports.usage import UsageFilter
 from app.store.journals import UsageEventDocument
 from app.store.mapping import from_fields, to_document
 from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError

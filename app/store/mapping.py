@@ -15,7 +15,7 @@ from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription
 from app.domain.usage import Balance
 from app.domain.workspace import Workspace
-from app.ports import StoredResult
+from app.ports.store import StoredResult
 from app.store.translation import Read, Write, read_fields, struct_readers, struct_writers
 
 SCHEMA_VERSION: Final = 1

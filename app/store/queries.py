@@ -12,7 +12,7 @@ from app.domain.api_key import Scope
 from app.domain.change import Kind
 from app.domain.migration import MigrationStatus
 from app.domain.subscription import TERMINAL, SubscriptionStatus
-from app.ports import Tally
+from app.ports.store import Tally
 from app.store.documents import (
     RECORD_DOCUMENTS,
     ApiKeyDocument,

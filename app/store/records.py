@@ -16,7 +16,7 @@ from app.domain.errors import ConflictError
 from app.domain.migration import Migration, MigrationStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
-from app.ports import Page, ResultExistsError, StoredResult, Tally
+from app.ports.store import Page, ResultExistsError, StoredResult, Tally
 from app.store import queries
 from app.store.journals import AuditDocument, ResultDocument
 from app.store.mapping import (

@@ -9,7 +9,7 @@ from app.domain.errors import UnavailableError
 from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
 from app.domain.stripe_object import SYNCED_TYPES, StripeObject
 from app.domain.sync_status import StripeSyncMode
-from app.ports import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
+from app.ports.stripe import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
 from app.runtime import Runtime
 from app.telemetry import logger
 from sync.cancellation import obey_cancellation

@@ -12,7 +12,7 @@ from support.stripe import customer, item, subscription
 
 from app.domain.stripe_object import SYNCED_TYPES
 from app.gateways.stripe import StripeProcessor
-from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError
 
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -17,7 +17,7 @@ from app.domain.audit import Actor, ActorKind
 from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError
 from app.domain.stripe_object import StripeObject, StripeSource
-from app.ports import RecordStore, ResultExistsError, StoredResult
+from app.ports.store import RecordStore, ResultExistsError, StoredResult
 from app.runtime import Runtime
 from app.services.commit import commit
 

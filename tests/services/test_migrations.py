@@ -17,7 +17,7 @@ from app.domain.change import Kind
 from app.domain.errors import ConflictError, NotFoundError
 from app.domain.migration import Migration, MigrationStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
-from app.ports import Page, RecordStore
+from app.ports.store import Page, RecordStore
 from app.runtime import Runtime
 from app.services.commit import commit
 from app.services.loading import refresh_catalogue

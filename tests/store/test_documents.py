@@ -15,7 +15,7 @@ from app.domain.plan import ResetPeriod
 from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.usage import Balance, Draw, Meter, UsageEvent, UsageKind, UsageLine, WindowRef
 from app.domain.workspace import Address, BillingDetails, TaxId, WorkspaceTrial
-from app.ports import StoredResult
+from app.ports.store import StoredResult
 from app.store.documents import RECORD_DOCUMENTS, StoredDocument, WorkspaceDocument
 from app.store.journals import AuditDocument, ResultDocument, UsageEventDocument
 from app.store.mapping import from_document, to_document

@@ -10,7 +10,7 @@ from support.stripe import T0, customer, stored_event, subscription
 
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
-from app.ports import Lease
+from app.ports.stripe import Lease
 from app.store.inbox import MongoInbox
 from app.store.mongo import Mongo
 

@@ -21,7 +21,7 @@ from app.domain.usage import (
     UsageLine,
     WindowRef,
 )
-from app.ports import ResultExistsError
+from app.ports.store import ResultExistsError
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo
 from app.store.records import MongoStore

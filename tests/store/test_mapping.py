@@ -21,7 +21,7 @@ from app.domain.errors import ValidationError
 from app.domain.plan import ResetPeriod
 from app.domain.stripe_event import StripeEvent
 from app.domain.usage import Balance, Meter, UsageEvent
-from app.ports import StoredResult
+from app.ports.store import StoredResult
 from app.store.documents import RECORD_DOCUMENTS
 from app.store.journals import AuditDocument, ResultDocument, StripeEventDocument, UsageEventDocument
 from app.store.mapping import (

@@ -18,7 +18,7 @@ from app.domain.errors import ConflictError, ValidationError
 from app.domain.plan import ResetPeriod
 from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance, Meter
-from app.ports import RecordStore, StoredResult
+from app.ports.store import RecordStore, StoredResult
 from app.store.mapping import MappingError, to_document
 from app.store.queries import named
 from app.store.records import MongoStore

@@ -29,7 +29,7 @@ from app.graphql.endpoint import graphql_routes
 from app.graphql.limits import SocketLimits
 from app.http.auth import authenticate
 from app.http.routes import build_app
-from app.ports import Page
+from app.ports.store import Page
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup

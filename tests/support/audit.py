@@ -11,7 +11,7 @@ from support.records import NOW
 from app.domain.audit import Actor, ActorKind, AuditEntry, AuditFilter
 from app.domain.audit_chain import BrokenSeal, Claim, Seal
 from app.domain.change import Kind
-from app.ports import Page
+from app.ports.store import Page
 from app.runtime import Runtime
 
 Stored = Database[Mapping[str, Any]]

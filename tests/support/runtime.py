@@ -21,7 +21,7 @@ from app.domain.sync_status import (
     SyncStatus,
 )
 from app.domain.workspace_state import WorkspaceState
-from app.ports import Page
+from app.ports.store import Page
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup

@@ -19,7 +19,7 @@ from app.domain.stripe_event import FetchedObject, StripeEvent, StripeEventStatu
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription
 from app.domain.workspace import Workspace
-from app.ports import PaymentProcessor
+from app.ports.stripe import PaymentProcessor
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup

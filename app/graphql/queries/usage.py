@@ -15,7 +15,7 @@ from app.graphql.pagination import Connection, edges_of, page_info, page_size
 from app.graphql.permissions import READS_USAGE, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.usage import UsageEvent, UsageSummary
-from app.ports import UsageFilter
+from app.ports.usage import UsageFilter
 
 _Until = Annotated[
     DateTime | None, strawberry.argument(name="to", description="Before this instant; null is no bound.")

@@ -11,7 +11,7 @@ from app.domain.errors import StripeRefusedError, UnavailableError
 from app.domain.faults import INPUT, NAME_MAX, text_faults
 from app.domain.plan import Feature, FeatureType, Plan, PlanFeature, PlanPrice
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
-from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
 from app.services.catalogue.export import blocks
 from app.services.catalogue.writing import comment

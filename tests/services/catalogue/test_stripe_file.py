@@ -19,7 +19,7 @@ from app.domain.stripe_catalogue import (
     StripeProduct,
     StripeRecurring,
 )
-from app.ports import ProcessorRefusedError, ProcessorUnavailableError
+from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
 from app.services.catalogue.stripe_file import import_from_stripe, stripe_file
 

@@ -16,7 +16,7 @@ from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.migration import Migration, MigrationStatus
 from app.domain.subscription import Subscription, SubscriptionStatus
-from app.ports import Page, RecordStore
+from app.ports.store import Page, RecordStore
 from app.runtime import Runtime
 from app.services.migrations import step
 from sync.jobs.migrations import MigrationWorker

@@ -29,7 +29,7 @@ from app.domain.stripe_event import StripeEventStatus
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode
-from app.ports import Lease, ProcessorRefusedError, ProcessorUnavailableError
+from app.ports.stripe import Lease, ProcessorRefusedError, ProcessorUnavailableError
 from app.store.inbox import MongoInbox
 from sync.stripe.events import StripeWorker
 

@@ -1,0 +1,1 @@
+"""All we need from outside, as Protocols. Fakes stand here in tests."""

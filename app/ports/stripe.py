@@ -1,0 +1,150 @@
+"""Stripe: its events as they came, the work they make, and its API."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Protocol
+
+import msgspec
+
+from app.domain.stripe_catalogue import StripeCatalogue
+from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
+from app.domain.sync_status import StripeBacklog
+from app.ports.store import Page
+
+
+class Inbox(Protocol):
+    """Stripe's events as they came, and the objects they made dirty."""
+
+    async def accept(self, event: StripeEvent) -> bool:
+        """Store the event once and mark its object dirty; False where the event was there already."""
+        ...
+
+    async def mark(self, type: str, id: str) -> None:
+        """Mark an object dirty again, so that the worker learns its state anew; revives a dead or parked one."""
+        ...
+
+    async def release(self, parents: Collection[str]) -> int:
+        """Mark every object that is parked under one of these; return how many."""
+        ...
+
+    async def event(self, id: str) -> StripeEvent | None:
+        """Return one event."""
+        ...
+
+    async def events_page(
+        self, *, status: StripeEventStatus | None, after: str | None, first: int
+    ) -> Page[StripeEvent]:
+        """Return events, the newest received first. `after` is an event's id."""
+        ...
+
+    async def backlog(self) -> StripeBacklog:
+        """Return the inbox in numbers."""
+        ...
+
+
+class Lease(msgspec.Struct, frozen=True, gc=False):
+    """A dirty object that is ours to work on until the lease ends. Only the holder of `token` may settle it."""
+
+    object: DirtyObject
+    token: str
+
+
+class WorkQueue(Protocol):
+    """The worker's side of the inbox."""
+
+    async def lease(self, *, limit: int, until_at: int) -> list[Lease]:
+        """Take objects that are due and not leased, the longest due first."""
+        ...
+
+    async def renew(self, leases: Collection[Lease], *, until_at: int) -> None:
+        """Hold on to leases that are still ours."""
+        ...
+
+    async def fetch_sequence(self) -> int:
+        """Return the next number of the one counter that orders fetches by their start."""
+        ...
+
+    async def unsettled(self, object_id: str, *, payloads: bool) -> list[StripeEvent]:
+        """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for."""
+        ...
+
+    async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
+        """Note what became of events. Comes before the object is settled, so that a crash between repeats the work."""
+        ...
+
+    async def clear(self, lease: Lease) -> None:
+        """Settle: the object is clean, unless it was marked since it was leased; then it is due again."""
+        ...
+
+    async def park(self, lease: Lease, parents: Collection[str]) -> None:
+        """Settle: set the object aside until one of `parents` is released, unless it was marked since."""
+        ...
+
+    async def postpone(self, lease: Lease, *, until_at: int, error: str, counted: bool) -> None:
+        """Settle: try again at `until_at`. A `counted` attempt brings the object nearer to its burial."""
+        ...
+
+    async def bury(self, lease: Lease, *, error: str) -> None:
+        """Settle: the object is a dead letter, unless it was marked since."""
+        ...
+
+    async def mark(self, type: str, id: str) -> None:
+        """Mark an object dirty again; see `Inbox`."""
+        ...
+
+    async def release(self, parents: Collection[str]) -> int:
+        """Mark every object that is parked under one of these; see `Inbox`."""
+        ...
+
+    async def mark_forgotten(self, *, received_before_at: int) -> int:
+        """Mark the objects of events that were stored and whose object was never marked; return how many."""
+        ...
+
+    def parents(self) -> AsyncIterator[Sequence[str]]:
+        """Yield, in batches, every parent that something is parked under."""
+        ...
+
+
+class WebhookVerifier(Protocol):
+    """Who tells whether a webhook is the payment processor's."""
+
+    def verify(self, payload: bytes, header: str | None) -> None:
+        """Raise `SignatureError` unless the raw body was signed with one of our secrets, just now."""
+        ...
+
+
+class SignatureError(Exception):
+    """A webhook that the payment processor did not sign, or not just now."""
+
+
+class PaymentProcessor(Protocol):
+    """Stripe's API, or what plays it."""
+
+    async def retrieve(self, type: str, id: str) -> FetchedObject:
+        """Fetch one object with every page of its sub-lists.
+
+        Raises `ProcessorUnavailableError` (retry later) or `ProcessorRefusedError` (retrying will not help).
+        """
+        ...
+
+
+class StripeCatalogueSource(Protocol):
+    """Who tells what is sold at Stripe."""
+
+    async def catalogue(self) -> StripeCatalogue:
+        """Read every product, price and feature, page by page; a large account takes minutes.
+
+        Raises `ProcessorUnavailableError` or `ProcessorRefusedError`; see `PaymentProcessor`.
+        """
+        ...
+
+
+class ProcessorUnavailableError(Exception):
+    """The payment processor did not answer, or asked to slow down. `retry_after_s` where it said so."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProcessorRefusedError(Exception):
+    """The payment processor understood and refused: a wrong key, a malformed request."""

@@ -1,0 +1,29 @@
+"""What the edges may ask of the services that keep RAM true."""
+
+from typing import Protocol
+
+from app.domain.sync_status import ReconcileResult, SyncStatus
+
+
+class Sync(Protocol):
+    """What the edges may ask of the services that keep RAM true; `main` gives it."""
+
+    async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
+        """Clean and refresh everything, or one workspace."""
+        ...
+
+    async def status(self) -> SyncStatus:
+        """Return how true RAM is."""
+        ...
+
+    def wake(self) -> None:
+        """Tell the Stripe worker that the inbox has something."""
+        ...
+
+    def wake_migrations(self) -> None:
+        """Tell the worker that moves subscriptions that a migration was started."""
+        ...
+
+    def is_ready(self) -> bool:
+        """Tell whether RAM is loaded and live."""
+        ...
