@@ -110,44 +110,14 @@ async def run(settings: Settings, *, sockets: Sequence[socket.socket], on_ready:
 @asynccontextmanager
 async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[Starlette, _Sync]]:
     """Build everything, and keep RAM true while the block runs."""
-    clock, metrics = SystemClock(), Metrics()
-    cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=settings.default_plan)
-    store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
-    inbox = MongoInbox(mongo, clock)
-    sync = _Sync(cache, inbox)
-    lookup = Lookup(store, cache, clock)
-    ledger, ids = MongoLedger(mongo), Uuid7Ids()
     processor = _processor(settings)
-    rt = Runtime(
-        clock=clock,
-        ids=ids,
-        store=store,
-        audit=MongoAuditTrail(mongo, retention_ms=_retention(settings).audit_s * 1000),
-        ledger=ledger,
-        usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
-        cache=cache,
-        inbox=inbox,
-        lookup=lookup,
-        sync=sync,
-        metrics=metrics,
-        backdate_ms=settings.usage_backdate_hours * 3_600_000,
-        stripe=processor,
-    )
-    sync.stripe = StripeWorker(
-        rt,
-        inbox,
-        processor,
-        accepts_payloads=bool(settings.stripe_webhook_secrets),
-        jitter=secrets.SystemRandom().random,
-        concurrency=settings.stripe_workers,
-    )
-    sync.migrations = MigrationWorker(rt)
+    rt, sync = _runtime(settings, mongo, processor)
     sync.service = SyncService(
         mongo=mongo,
-        store=store,
-        cache=cache,
-        metrics=metrics,
-        clock=clock,
+        store=rt.store,
+        cache=rt.cache,
+        metrics=rt.metrics,
+        clock=rt.clock,
         reconcile_interval_s=settings.reconcile_interval_s,
         workers=[("stripe", sync.stripe.run), ("migrations", sync.migrations.run)],
         jobs=[audit_seal_job(rt)],
@@ -158,6 +128,40 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
     finally:
         if processor is not None:
             await processor.close()
+
+
+def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None) -> tuple[Runtime, _Sync]:
+    """Build what every use case is given, and the workers that are given it."""
+    clock, ids = SystemClock(), Uuid7Ids()
+    cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=settings.default_plan)
+    store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
+    inbox, ledger = MongoInbox(mongo, clock), MongoLedger(mongo)
+    sync = _Sync(cache, inbox)
+    rt = Runtime(
+        clock=clock,
+        ids=ids,
+        store=store,
+        audit=MongoAuditTrail(mongo, retention_ms=_retention(settings).audit_s * 1000),
+        ledger=ledger,
+        usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
+        cache=cache,
+        inbox=inbox,
+        lookup=Lookup(store, cache, clock),
+        sync=sync,
+        metrics=Metrics(),
+        backdate_ms=settings.usage_backdate_hours * 3_600_000,
+        stripe=processor,
+    )
+    sync.migrations = MigrationWorker(rt)
+    sync.stripe = StripeWorker(
+        rt,
+        inbox,
+        processor,
+        accepts_payloads=bool(settings.stripe_webhook_secrets),
+        jitter=secrets.SystemRandom().random,
+        concurrency=settings.stripe_workers,
+    )
+    return rt, sync
 
 
 def _app(settings: Settings, rt: Runtime) -> Starlette:
