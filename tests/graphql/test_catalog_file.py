@@ -147,3 +147,16 @@ async def test_only_who_writes_the_catalogue_applies_a_file() -> None:
 
     assert await api.code(APPLY, given, key=api.key(Scope.ENTITLEMENTS_READ, Scope.BILLING_WRITE)) == "FORBIDDEN"
     assert await api.code("{ catalogFile }", key=api.key(Scope.USAGE_WRITE)) == "FORBIDDEN"
+
+
+async def test_a_first_file_comes_from_what_is_sold_at_stripe() -> None:
+    text = (await Api().data("{ stripeCatalogFile }"))["stripeCatalogFile"]
+
+    assert text.startswith("# A first catalogue, from the products, prices and entitlement features at Stripe.\n")
+
+
+async def test_without_a_key_for_stripe_there_is_no_first_file(api: Api) -> None:
+    answer = await api.ask("{ stripeCatalogFile }")
+
+    assert answer["errors"][0]["extensions"]["code"] == "STRIPE_REFUSED"
+    assert "STRIPE_SECRET_KEY" in answer["errors"][0]["message"]

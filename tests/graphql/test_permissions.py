@@ -41,6 +41,7 @@ ROOTS = {
     '{ usageSummary(workspaceId: "a", featureKey: "a", granularity: DAY, from: "2026-01-01T00:00:00Z", '
     'to: "2026-01-02T00:00:00Z") { amount } }': READS_USAGE,
     "{ catalogFile }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
+    "{ stripeCatalogFile }": {Scope.CATALOG_WRITE},
     "{ auditLog { nodes { id } } }": {Scope.OPERATOR},
     "{ auditChain { intact } }": {Scope.OPERATOR},
     "{ apiKeys { id } }": {Scope.ADMIN},

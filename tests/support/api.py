@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from support.audit import EmptyAuditTrail
 from support.clock import FrozenClock, SequentialIds
-from support.runtime import FakeInbox, FakeSync
+from support.runtime import FakeInbox, FakeStripe, FakeSync
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -136,6 +136,7 @@ class Api:
             lookup=Lookup(store, cache, self.clock),
             sync=self.sync,
             metrics=Metrics(),
+            stripe=FakeStripe(),
             backdate_ms=0,
         )
 

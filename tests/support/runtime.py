@@ -10,6 +10,7 @@ from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.api_key import Principal, Scope
 from app.domain.change import Record, Source
+from app.domain.stripe_catalogue import StripeCatalogue
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.domain.sync_status import (
     CacheStatus,
@@ -68,6 +69,18 @@ class FakeSync:
 
     def is_ready(self) -> bool:
         return self.ready
+
+
+class FakeStripe:
+    """Tells what is sold, which is nothing unless a test says so, or fails."""
+
+    def __init__(self, told: StripeCatalogue | Exception | None = None) -> None:
+        self._told = told or StripeCatalogue((), (), (), {})
+
+    async def catalogue(self) -> StripeCatalogue:
+        if isinstance(self._told, Exception):
+            raise self._told
+        return self._told
 
 
 class FakeInbox:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.catalogues import catalogue_of, reviewed
-from support.runtime import running
+from support.runtime import FakeStripe, running
 
 from app.domain.errors import StripeRefusedError, UnavailableError
 from app.domain.plan import FeatureType, Plan, PlanPrice
@@ -170,18 +170,6 @@ def test_whatever_is_sold_the_file_applies(
     assert done.faults.found == []
 
 
-class Fake:
-    """Tells a catalogue, or fails."""
-
-    def __init__(self, told: StripeCatalogue | Exception) -> None:
-        self._told = told
-
-    async def catalogue(self) -> StripeCatalogue:
-        if isinstance(self._told, Exception):
-            raise self._told
-        return self._told
-
-
 @pytest.fixture
 async def rt(mongodb_uri: str, database: str) -> AsyncIterator[Runtime]:
     async with running(mongodb_uri, database) as rt:
@@ -189,7 +177,7 @@ async def rt(mongodb_uri: str, database: str) -> AsyncIterator[Runtime]:
 
 
 async def test_what_is_sold_now_is_read(rt: Runtime) -> None:
-    rt = replace(rt, stripe=Fake(StripeCatalogue((product(),), (price(),), (), {})))
+    rt = replace(rt, stripe=FakeStripe(StripeCatalogue((product(),), (price(),), (), {})))
 
     assert "[plans.pro]" in await import_from_stripe(rt)
 
@@ -205,7 +193,7 @@ async def test_what_stripe_does_not_tell_is_an_error(
     rt: Runtime, failure: Exception, error: type[Exception], problem: str
 ) -> None:
     with pytest.raises(error, match=problem):
-        await import_from_stripe(replace(rt, stripe=Fake(failure)))
+        await import_from_stripe(replace(rt, stripe=FakeStripe(failure)))
 
 
 async def test_without_a_key_stripe_cannot_be_asked(rt: Runtime) -> None:
