@@ -1,19 +1,28 @@
 """Burn-down: from which windows and pots an amount is taken, and the balance after it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
+from app.domain.bucket import Bucket, Rank, rank
 from app.domain.grant import PRIORITY, GrantSource
-from app.domain.supply import Bucket, Rank, Supply, Window, rank
+from app.domain.plan import ResetPeriod
+from app.domain.supply import Supply, Window
 from app.domain.usage import Balance, Draw, Meter, Pot, UsageLine, UsageWindow, WindowRef
+
+LATE_MS: Final = 7 * 86_400_000
+"""How long ended windows and pots are kept for what is told late."""
+LATE_COUNT: Final = 3
+"""How many ended windows of a reset period, and how many ended periods of a pot, are kept at most."""
 
 _ZERO: Final = Decimal(0)
 
 Source = Bucket | None
 """A pot, or None for the plans' windows."""
+_Timed = TypeVar("_Timed", Meter, Pot)
 
 
 def allocate(supply: Supply, counted: Sequence[UsageWindow], charge: Decimal) -> tuple[Draw, ...]:
@@ -33,16 +42,18 @@ def allocate(supply: Supply, counted: Sequence[UsageWindow], charge: Decimal) ->
     return tuple(_merged(draws, counted))
 
 
-def count(balance: Balance, lines: Iterable[UsageLine], *, supply: Supply, counted: Sequence[UsageWindow]) -> Balance:
+def count(
+    balance: Balance, lines: Iterable[UsageLine], *, supply: Supply, counted: Sequence[UsageWindow], at: int
+) -> Balance:
     """Return the balance with the lines' draws used. All lines are of the balance key that `supply` is of.
 
-    Windows that are not open yet open with what they inherit.
-    Draws on windows that have ended and are forgotten change nothing.
+    Windows that are not open yet open with what they inherit; those that have ended by `at` keep the limit they had.
+    Draws on windows and pots that are forgotten change nothing.
     """
     for line in lines:
         for draw in line.draws:
             if draw.pot is None:
-                balance = _count_windows(balance, line.balance_key, draw, supply, counted)
+                balance = _count_windows(balance, line.balance_key, draw, supply, counted, at)
             else:
                 balance = _count_pot(balance, line.balance_key, draw, supply)
     return balance
@@ -67,13 +78,39 @@ def negated(draws: Iterable[Draw]) -> tuple[Draw, ...]:
     return tuple(msgspec.structs.replace(draw, amount=-draw.amount) for draw in draws)
 
 
-def pruned(balance: Balance, at: int) -> Balance:
-    """Leave out what no answer needs any more: ended pots and reservations, and windows that a later one follows."""
+def netted(lines: Iterable[UsageLine]) -> tuple[Draw, ...]:
+    """Add up draws by where they were taken from, in the order in which they first were."""
+    amounts: dict[tuple[str | None, int | None, tuple[WindowRef, ...]], Decimal] = {}
+    for draw in (draw for line in lines for draw in line.draws):
+        place = draw.pot, draw.pot_start_at, draw.windows
+        amounts[place] = amounts.get(place, _ZERO) + draw.amount
+    return tuple(
+        Draw(amount=amount, windows=windows, pot=pot, pot_start_at=start_at)
+        for (pot, start_at, windows), amount in amounts.items()
+        if amount > 0
+    )
+
+
+def pruned(balance: Balance, key: str, supply: Supply, counted: Sequence[UsageWindow], *, at: int) -> Balance:
+    """Leave out what no answer about the key needs after `at`, when `supply` and `counted` hold.
+
+    Kept are what runs, by its own end or by theirs (Stripe may move the end of a cycle), what passes something on, and
+    what ended lately.
+    """
+    meters, pots = balance.meters.get(key, ()), balance.pots.get(key, ())
+    if not any(each.end_at is not None and each.end_at <= at for each in (*meters, *pots)):
+        return balance
+    # The end of a billing cycle may not have been told before the next one began.
+    closed = [meter for meter in meters if meter.end_at is not None or meter.reset_period is ResetPeriod.NEVER]
+    windows = {(window.reset_period, window.start_at) for window in counted}
+    windows.update((m.reset_period, m.start_at) for m in _bequeathing(meters))
+    windows.update((m.reset_period, m.start_at) for m in _lately(closed, at, lambda meter: meter.reset_period))
+    places = {(bucket.id, bucket.start_at) for bucket in supply.buckets}
+    places.update((pot.id, pot.start_at) for pot in _lately(pots, at, lambda pot: pot.id))
     return msgspec.structs.replace(
         balance,
-        meters={key: kept for key, meters in balance.meters.items() if (kept := tuple(_needed(meters, at)))},
-        pots={key: kept for key, pots in balance.pots.items() if (kept := tuple(_lasting(pots, balance, at)))},
-        reservations=tuple(held for held in balance.reservations if held.expires_at > at),
+        meters=_with(balance.meters, key, (m for m in meters if (m.reset_period, m.start_at) in windows)),
+        pots=_with(balance.pots, key, (p for p in pots if (p.id, p.start_at) in places)),
     )
 
 
@@ -101,32 +138,60 @@ def _beyond(supply: Supply) -> Source:
 
 def _merged(draws: Iterable[tuple[Source, Decimal]], counted: Sequence[UsageWindow]) -> Iterator[Draw]:
     """Yield one draw per source, in the order in which they were first taken from."""
-    amounts: dict[str, Decimal] = {}
-    buckets: dict[str, Source] = {}
-    for source, amount in draws:
-        place = source.id if source is not None else ""
-        amounts[place] = amounts.get(place, _ZERO) + amount
-        buckets[place] = source
     refs = tuple(WindowRef(window.reset_period, window.start_at) for window in counted)
-    for place, amount in amounts.items():
-        source = buckets[place]
-        if source is None:
-            yield Draw(amount=amount, windows=refs)
-        else:
-            yield Draw(amount=amount, pot=source.id, pot_start_at=source.start_at)
+    merged: dict[Draw, Decimal] = {}
+    for source, amount in draws:
+        place = _place(source, refs)
+        merged[place] = merged.get(place, _ZERO) + amount
+    for place, amount in merged.items():
+        yield msgspec.structs.replace(place, amount=amount)
 
 
-def _count_windows(balance: Balance, key: str, draw: Draw, supply: Supply, counted: Sequence[UsageWindow]) -> Balance:
+def _place(source: Source, refs: tuple[WindowRef, ...]) -> Draw:
+    if source is None:
+        return Draw(amount=_ZERO, windows=refs)
+    if source.window is not None:
+        return Draw(amount=_ZERO, windows=(source.window,))
+    return Draw(amount=_ZERO, pot=source.id, pot_start_at=source.start_at)
+
+
+def _count_windows(
+    balance: Balance, key: str, draw: Draw, supply: Supply, counted: Sequence[UsageWindow], at: int
+) -> Balance:
     meters = {WindowRef(meter.reset_period, meter.start_at): meter for meter in balance.meters.get(key, ())}
-    decided = {window.ref: window for way in supply.alternatives for window in way}
-    ends = {WindowRef(window.reset_period, window.start_at): window.end_at for window in counted}
+    blanks = _blanks(supply, counted)
+    decided = supply.every_window
     for ref in draw.windows:
-        meter = meters.get(ref)
-        if meter is None and ref not in ends:
-            continue
-        meter = meter or Meter(reset_period=ref.reset_period, start_at=ref.start_at, end_at=ends[ref], used=_ZERO)
-        meters[ref] = _counted(meter, draw.amount, decided.get(ref))
-    return msgspec.structs.replace(balance, meters=balance.meters | {key: tuple(meters.values())})
+        meter, blank, window = meters.get(ref), blanks.get(ref), decided.get(ref)
+        if meter is not None and blank is not None:
+            meter = msgspec.structs.replace(meter, end_at=blank.end_at)
+        if meter is not None and meter.end_at is not None and meter.end_at <= at:
+            window = None
+        meter = meter or blank
+        if meter is not None:
+            meters[ref] = _counted(meter, draw.amount, window)
+    return msgspec.structs.replace(balance, meters=_with(balance.meters, key, meters.values()))
+
+
+def _blanks(supply: Supply, counted: Sequence[UsageWindow]) -> dict[WindowRef, Meter]:
+    """Return the windows that may be opened, as they are before anything is used."""
+    blanks = {
+        WindowRef(window.reset_period, window.start_at): Meter(
+            reset_period=window.reset_period, start_at=window.start_at, end_at=window.end_at, used=_ZERO
+        )
+        for window in counted
+    }
+    for bucket in supply.buckets:
+        if bucket.window is not None and bucket.window not in blanks:
+            blanks[bucket.window] = Meter(
+                reset_period=bucket.window.reset_period,
+                start_at=bucket.start_at,
+                end_at=bucket.ends_at,
+                used=_ZERO,
+                limit=_ZERO,
+                carried=bucket.amount or _ZERO,
+            )
+    return blanks
 
 
 def _counted(meter: Meter, amount: Decimal, window: Window | None) -> Meter:
@@ -134,37 +199,55 @@ def _counted(meter: Meter, amount: Decimal, window: Window | None) -> Meter:
     if window is None:
         return msgspec.structs.replace(meter, used=used)
     return msgspec.structs.replace(
-        meter, used=used, limit=window.amount, rollover_max=window.rollover_max, carried=window.carried
+        meter,
+        used=used,
+        limit=window.amount,
+        rollover_max=window.rollover_max,
+        carried=window.carried,
+        chain=window.chain,
     )
 
 
 def _count_pot(balance: Balance, key: str, draw: Draw, supply: Supply) -> Balance:
     pots = {(pot.id, pot.start_at): pot for pot in balance.pots.get(key, ())}
     place = draw.pot or "", draw.pot_start_at or 0
+    bucket = next((b for b in supply.buckets if (b.id, b.start_at) == place), None)
     pot = pots.get(place)
+    if bucket is not None:
+        used = _ZERO if pot is None else pot.used
+        pot = Pot(id=bucket.id, start_at=bucket.start_at, end_at=bucket.ends_at, used=used)
     if pot is None:
-        bucket = next((b for b in supply.buckets if (b.id, b.start_at) == place), None)
-        if bucket is None:
-            return balance
-        pot = Pot(id=bucket.id, start_at=bucket.start_at, end_at=bucket.ends_at, used=_ZERO)
+        return balance
     pots[place] = msgspec.structs.replace(pot, used=max(_ZERO, pot.used + draw.amount))
-    return msgspec.structs.replace(balance, pots=balance.pots | {key: tuple(pots.values())})
+    return msgspec.structs.replace(balance, pots=_with(balance.pots, key, pots.values()))
 
 
-def _needed(meters: Sequence[Meter], at: int) -> Iterator[Meter]:
-    """Yield the windows that run, and of the ended ones the last of its reset period: the next one inherits from it."""
-    latest = {
-        reset: max(meter.start_at for meter in meters if meter.reset_period is reset)
-        for reset in {meter.reset_period for meter in meters}
-    }
-    for meter in meters:
-        if meter.end_at is None or at < meter.end_at or meter.start_at == latest[meter.reset_period]:
-            yield meter
+def _bequeathing(meters: Iterable[Meter]) -> Iterator[Meter]:
+    """Yield the last windows that plans decided by: the next ones inherit from them, and know since when they idle."""
+    last: dict[tuple[ResetPeriod, str], Meter] = {}
+    latest: dict[ResetPeriod, Meter] = {}
+    for meter in sorted(meters, key=lambda meter: meter.start_at):
+        if meter.limit is not None:
+            last[meter.reset_period, meter.chain] = latest[meter.reset_period] = meter
+    yield from latest.values()
+    yield from (meter for meter in last.values() if meter.rollover_max is not None)
 
 
-def _lasting(pots: Iterable[Pot], balance: Balance, at: int) -> Iterator[Pot]:
-    """Yield the pots that have not ended, and those of the last windows, whose rest the next one inherits."""
-    kept = {meter.start_at for meters in balance.meters.values() for meter in meters if meter.end_at and meter.carried}
-    for pot in pots:
-        if pot.end_at is None or at < pot.end_at or pot.start_at in kept:
-            yield pot
+def _lately(timed: Iterable[_Timed], at: int, name: Callable[[_Timed], str]) -> Iterator[_Timed]:
+    """Yield what has not ended, and the last few of each name that ended lately."""
+    ended: defaultdict[str, list[tuple[int, _Timed]]] = defaultdict(list)
+    for each in timed:
+        if each.end_at is None or at < each.end_at:
+            yield each
+        elif at < each.end_at + LATE_MS:
+            ended[name(each)].append((each.end_at, each))
+    for recent in ended.values():
+        recent.sort(key=lambda pair: pair[0])
+        yield from (each for _, each in recent[-LATE_COUNT:])
+
+
+def _with(held: Mapping[str, tuple[_Timed, ...]], key: str, timed: Iterable[_Timed]) -> dict[str, tuple[_Timed, ...]]:
+    """Return what is held with the key's part replaced, or without it where nothing is left."""
+    kept = tuple(timed)
+    others = {name: part for name, part in held.items() if name != key}
+    return others | {key: kept} if kept else others

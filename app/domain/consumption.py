@@ -3,19 +3,20 @@
 Raising the balance's version and writing it with its ledger entry is the caller's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from app.domain.burn_down import allocate, count, negated, pruned, taken_back
+from app.domain.burn_down import allocate, count, negated, netted, pruned, taken_back
+from app.domain.coverage import Holding, holdings
 from app.domain.entitlement import Entitlement, assess, findings_of, usage_windows
 from app.domain.errors import BillingError, ConflictError, NotFoundError, ValidationError
 from app.domain.explanation import Question
 from app.domain.plan import Catalogue, Feature
 from app.domain.supply import Supply, supply_of
-from app.domain.usage import Balance, Draw, Reservation, UsageLine, UsageWindow, WindowRef, charge_of
+from app.domain.usage import Balance, Reservation, UsageLine, UsageWindow, charge_of, share_of
 from app.domain.workspace_state import WorkspaceState
 
 RESERVATIONS_MAX: Final = 1_000
@@ -69,15 +70,14 @@ class LimitExceededError(BillingError):
 
 def consume(state: WorkspaceState, catalogue: Catalogue, wanted: Sequence[Wanted], at: int) -> Taken | Refused:
     """Use all lines, or none: each as if those before it were used already."""
-    balance, lines = _pruned(state, at), list[UsageLine]()
+    case = _case(state, catalogue, at)
+    balance, lines = _open(state, at), list[UsageLine]()
     for position, line in enumerate(wanted):
-        here = msgspec.structs.replace(state, balance=balance)
-        answer, supply = assess(line.feature_key, here, catalogue, at, requested_usage=line.amount)
-        if not answer.has_access or supply is None or answer.feature is None:
-            return Refused(position, answer, _question(line, here, catalogue, at))
-        counted = _windows(answer.feature, state, catalogue, at)
-        taken = _line(answer.feature, line.amount, supply, counted)
-        balance = _counted(balance, [taken], supply, counted)
+        answer, room = case.assess(line, balance)
+        if room is None:
+            return Refused(position, answer, case.question(line, balance))
+        taken = _line(room, line.amount)
+        balance = _counted(balance, taken, room, at)
         lines.append(taken)
     return Taken(balance, tuple(lines))
 
@@ -86,19 +86,20 @@ def reserve(
     state: WorkspaceState, catalogue: Catalogue, wanted: Sequence[Wanted], at: int, *, blank: Reservation
 ) -> Taken | Refused:
     """Hold all lines back, or none, as the reservation `blank`, whose lines are filled in."""
-    before = _pruned(state, at)
+    before = _open(state, at)
     if len(before.reservations) >= RESERVATIONS_MAX:
         raise ConflictError(f"{RESERVATIONS_MAX} reservations are open already; settle or release some")
-    held, lines = before, list[UsageLine]()
+    case, held, lines = _case(state, catalogue, at), before, list[UsageLine]()
     for position, line in enumerate(wanted):
-        here = msgspec.structs.replace(state, balance=held)
-        answer, supply = assess(line.feature_key, here, catalogue, at, requested_usage=line.amount)
-        if not answer.has_access or supply is None or answer.feature is None:
-            return Refused(position, answer, _question(line, here, catalogue, at))
-        counted = _windows(answer.feature, state, catalogue, at)
-        lines.append(_line(answer.feature, line.amount, supply, counted))
+        answer, room = case.assess(line, held)
+        if room is None:
+            return Refused(position, answer, case.question(line, held))
+        taken = _line(room, line.amount)
+        # So that it is counted where it was reserved even if it is settled when that has ended.
+        held = _counted(held, _opening(taken), room, at)
+        lines.append(taken)
         reservation = msgspec.structs.replace(blank, lines=tuple(lines))
-        held = msgspec.structs.replace(before, reservations=(*before.reservations, reservation))
+        held = msgspec.structs.replace(held, reservations=(*before.reservations, reservation))
     return Taken(held, tuple(lines))
 
 
@@ -111,24 +112,30 @@ def settle(
     it has happened. Raises `NotFoundError` where the reservation is not open any more, `ValidationError` for a feature
     that it does not hold.
     """
-    before = _pruned(state, at)
+    before = _open(state, at)
     reservation = open_reservation(before, reservation_id, at)
-    balance = _without(before, reservation_id)
+    case, balance = _case(state, catalogue, at), _without(before, reservation_id)
+    actuals = _actual(reservation, actual)
+    kept = [_kept(held, amount) for held, amount in actuals]
+    for line in kept:
+        balance = _counted(balance, line, case.room(line.feature_key, balance), at)
     lines: list[UsageLine] = []
-    for held, amount in _actual(reservation, actual):
-        here = msgspec.structs.replace(state, balance=balance)
-        feature = _feature(catalogue, held.feature_key)
-        supply = _supply(feature, here, catalogue, at)
-        counted = _windows(feature, state, catalogue, at)
-        line = _settled(held, feature, amount, supply, counted)
-        balance = _counted(balance, [line], supply, counted)
-        lines.append(line)
+    # What was held is counted first, so that what is beyond it finds only what is really left.
+    for line, (_, amount) in zip(kept, actuals, strict=True):
+        more = amount - line.amount
+        if more > 0:
+            room = case.room(line.feature_key, balance)
+            beyond = _line(room, more)
+            balance = _counted(balance, beyond, room, at)
+            lines.append(_joined(line, beyond))
+        else:
+            lines.append(line)
     return Taken(balance, tuple(lines))
 
 
 def release(state: WorkspaceState, reservation_id: str, at: int) -> Taken:
     """Give all of a reservation back. Raises `NotFoundError` where it is not open any more."""
-    before = _pruned(state, at)
+    before = _open(state, at)
     reservation = open_reservation(before, reservation_id, at)
     return Taken(_without(before, reservation_id), reservation.lines)
 
@@ -136,24 +143,20 @@ def release(state: WorkspaceState, reservation_id: str, at: int) -> Taken:
 def record(state: WorkspaceState, catalogue: Catalogue, line: Wanted, *, occurred_at: int, at: int) -> Taken:
     """Count what has already happened, whatever the limits say, in the windows and grants of when it happened.
 
-    Raises `ValidationError` for a level that would fall below zero.
+    Windows and grants that ended too long before `at` to be kept are taken as unused. Raises `ValidationError` for a
+    level that would fall below zero.
     """
-    balance = _pruned(state, at)
-    here = msgspec.structs.replace(state, balance=balance)
-    feature = _feature(catalogue, line.feature_key)
-    supply = _supply(feature, here, catalogue, occurred_at)
-    counted = _windows(feature, state, catalogue, occurred_at)
-    if feature.is_level and level_of(balance, feature) + line.amount < 0:
-        problem = f"amount would take the level of {level_of(balance, feature)} below 0"
-        raise ValidationError.of("input.amount", "OUT_OF_RANGE", problem)
-    taken = _line(feature, line.amount, supply, counted)
-    return Taken(_counted(balance, [taken], supply, counted), (taken,))
+    balance = _open(state, at)
+    room = _case(state, catalogue, occurred_at).room(line.feature_key, balance)
+    _refuse_below_zero(room.feature, balance, line.amount)
+    taken = _line(room, line.amount)
+    return Taken(_counted(balance, taken, room, at), (taken,))
 
 
 def set_level(state: WorkspaceState, catalogue: Catalogue, line: Wanted, at: int) -> Taken:
     """Make a FLUCTUATING feature's level `line.amount`; the ledger's line has the difference, which may be 0."""
     feature = _feature(catalogue, line.feature_key)
-    difference = line.amount - level_of(_pruned(state, at), feature)
+    difference = line.amount - level_of(_open(state, at), feature)
     return record(state, catalogue, Wanted(line.feature_key, difference), occurred_at=at, at=at)
 
 
@@ -161,23 +164,24 @@ def correct(state: WorkspaceState, catalogue: Catalogue, lines: Sequence[UsageLi
     """Make an earlier line's amount what it should have been; the ledger's line has the difference.
 
     `lines` are that line and its corrections so far, in their order. What was too much goes back to where it was taken
-    from, the last taken first; what was too little is taken as if it happened now.
+    from, the last taken first; what was too little is taken as if it happened now. Raises `ValidationError` for a level
+    that would fall below zero.
     """
-    first = lines[0]
-    balance = _pruned(state, at)
-    feature = _feature(catalogue, first.feature_key)
-    supply = _supply(feature, msgspec.structs.replace(state, balance=balance), catalogue, at)
-    counted = _windows(feature, state, catalogue, at)
-    difference = amount - sum((line.amount for line in lines), _ZERO)
-    if feature.is_level or difference > 0:
-        line = _line(feature, difference, supply, counted)
+    balance = _open(state, at)
+    room = _case(state, catalogue, at).room(lines[0].feature_key, balance)
+    so_far = sum((line.amount for line in lines), _ZERO)
+    difference = amount - so_far
+    _refuse_below_zero(room.feature, balance, difference)
+    if room.feature.is_level or difference > 0:
+        line = _line(room, difference)
     else:
-        charged = _net(lines)
-        _, returned = taken_back(charged, _charge(first, feature, amount))
+        draws = netted(lines)
+        charged = sum((draw.amount for draw in draws), _ZERO)
+        _, returned = taken_back(draws, share_of(charged, amount, so_far))
         draws = negated(returned)
         charge = sum((draw.amount for draw in draws), _ZERO)
-        line = msgspec.structs.replace(first, amount=difference, charge=charge, draws=draws)
-    return Taken(_counted(balance, [line], supply, counted), (line,))
+        line = msgspec.structs.replace(lines[0], amount=difference, charge=charge, draws=draws)
+    return Taken(_counted(balance, line, room, at), (line,))
 
 
 def level_of(balance: Balance, feature: Feature) -> Decimal:
@@ -193,17 +197,71 @@ def open_reservation(balance: Balance, reservation_id: str, at: int) -> Reservat
     raise NotFoundError("open reservation", reservation_id)
 
 
-def _pruned(state: WorkspaceState, at: int) -> Balance:
-    return pruned(state.balance or Balance(id=state.workspace.id), at)
+class _Room(msgspec.Struct, frozen=True, gc=False):
+    """What there is to use of a feature, and the windows in which its use counts."""
+
+    feature: Feature
+    supply: Supply
+    counted: tuple[UsageWindow, ...]
+    at: int
+
+
+class _Case(msgspec.Struct, frozen=True, gc=False):
+    """All that decides at an instant, beside the balance, which changes from line to line."""
+
+    state: WorkspaceState
+    catalogue: Catalogue
+    at: int
+    held: tuple[Holding, ...]
+
+    def question(self, line: Wanted, balance: Balance) -> Question:
+        """Return what is asked of the line."""
+        state = msgspec.structs.replace(self.state, balance=balance)
+        return Question(
+            feature_key=line.feature_key,
+            state=state,
+            catalogue=self.catalogue,
+            at=self.at,
+            requested_usage=line.amount,
+        )
+
+    def assess(self, line: Wanted, balance: Balance) -> tuple[Entitlement, _Room | None]:
+        """Return the answer for the line, and the room for it where it may be used."""
+        state = msgspec.structs.replace(self.state, balance=balance)
+        answer, supply = assess(
+            line.feature_key, state, self.catalogue, self.at, requested_usage=line.amount, held=self.held
+        )
+        if not answer.has_access or supply is None or answer.feature is None:
+            return answer, None
+        return answer, self._room(answer.feature, supply)
+
+    def room(self, feature_key: str, balance: Balance) -> _Room:
+        """Return what there is, whether or not it may be used. Raises `NotFoundError`."""
+        feature = _feature(self.catalogue, feature_key)
+        found = findings_of(feature, self.state, self.catalogue, self.at, held=self.held)
+        return self._room(feature, supply_of(self.catalogue.balance_feature(feature), found, balance, self.at))
+
+    def _room(self, feature: Feature, supply: Supply) -> _Room:
+        credit_type = self.catalogue.balance_feature(feature)
+        counted = usage_windows(credit_type, self.state, self.catalogue, self.at, held=self.held)
+        return _Room(feature, supply, counted, self.at)
+
+
+def _case(state: WorkspaceState, catalogue: Catalogue, at: int) -> _Case:
+    return _Case(state, catalogue, at, holdings(state.workspace, state.subscriptions, catalogue, at))
+
+
+def _open(state: WorkspaceState, at: int) -> Balance:
+    """Return the balance without reservations that have expired."""
+    balance = state.balance or Balance(id=state.workspace.id)
+    if all(at < held.expires_at for held in balance.reservations):
+        return balance
+    return msgspec.structs.replace(balance, reservations=tuple(r for r in balance.reservations if at < r.expires_at))
 
 
 def _without(balance: Balance, reservation_id: str) -> Balance:
     left = tuple(held for held in balance.reservations if held.id != reservation_id)
     return msgspec.structs.replace(balance, reservations=left)
-
-
-def _question(line: Wanted, state: WorkspaceState, catalogue: Catalogue, at: int) -> Question:
-    return Question(feature_key=line.feature_key, state=state, catalogue=catalogue, at=at, requested_usage=line.amount)
 
 
 def _feature(catalogue: Catalogue, key: str) -> Feature:
@@ -213,24 +271,27 @@ def _feature(catalogue: Catalogue, key: str) -> Feature:
     return feature
 
 
-def _supply(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> Supply:
-    found = findings_of(feature, state, catalogue, at)
-    return supply_of(catalogue.balance_feature(feature), found, state.balance, at)
+def _refuse_below_zero(feature: Feature, balance: Balance, difference: Decimal) -> None:
+    if feature.is_level and level_of(balance, feature) + difference < 0:
+        problem = f"amount would take the level of {level_of(balance, feature)} below 0"
+        raise ValidationError.of("input.amount", "OUT_OF_RANGE", problem)
 
 
-def _windows(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> tuple[UsageWindow, ...]:
-    return usage_windows(catalogue.balance_feature(feature), state, catalogue, at)
-
-
-def _line(feature: Feature, amount: Decimal, supply: Supply, counted: Sequence[UsageWindow]) -> UsageLine:
-    charge = charge_of(feature, amount)
+def _line(room: _Room, amount: Decimal) -> UsageLine:
+    charge = charge_of(room.feature, amount)
     return UsageLine(
-        feature_key=feature.key,
-        balance_key=feature.balance_key,
+        feature_key=room.feature.key,
+        balance_key=room.feature.balance_key,
         amount=amount,
         charge=charge,
-        draws=allocate(supply, counted, charge),
+        draws=allocate(room.supply, room.counted, charge),
     )
+
+
+def _opening(line: UsageLine) -> UsageLine:
+    """Return the line with nothing to count, which opens the windows that it draws on."""
+    windows = (draw for draw in line.draws if draw.pot is None)
+    return msgspec.structs.replace(line, draws=tuple(msgspec.structs.replace(draw, amount=_ZERO) for draw in windows))
 
 
 def _actual(reservation: Reservation, actual: Sequence[Wanted] | None) -> list[tuple[UsageLine, Decimal]]:
@@ -253,40 +314,29 @@ def _actual(reservation: Reservation, actual: Sequence[Wanted] | None) -> list[t
     return pairs
 
 
-def _settled(
-    held: UsageLine, feature: Feature, amount: Decimal, supply: Supply, counted: Sequence[UsageWindow]
-) -> UsageLine:
-    charge = _charge(held, feature, amount)
-    kept, _ = taken_back(held.draws, charge)
-    more = charge - held.charge
-    draws = (*kept, *allocate(supply, counted, more)) if more > 0 else kept
-    return msgspec.structs.replace(held, amount=amount, charge=charge, draws=draws)
+def _kept(held: UsageLine, amount: Decimal) -> UsageLine:
+    """Return the part of a reserved line that was used, at the price it was reserved for."""
+    used = min(amount, held.amount)
+    charge = share_of(held.charge, used, held.amount)
+    draws, _ = taken_back(held.draws, charge)
+    return msgspec.structs.replace(held, amount=used, charge=charge, draws=draws)
 
 
-def _charge(held: UsageLine, feature: Feature, amount: Decimal) -> Decimal:
-    """Return what the amount costs where `held` was agreed on: what is within it never costs more than it did."""
-    if amount > held.amount:
-        return held.charge + charge_of(feature, amount - held.amount)
-    return held.charge if amount == held.amount else min(held.charge, charge_of(feature, amount))
-
-
-def _net(lines: Iterable[UsageLine]) -> tuple[Draw, ...]:
-    """Add up draws by where they were taken from, in the order in which they first were."""
-    amounts: dict[tuple[str | None, int | None, tuple[WindowRef, ...]], Decimal] = {}
-    for draw in (draw for line in lines for draw in line.draws):
-        place = draw.pot, draw.pot_start_at, draw.windows
-        amounts[place] = amounts.get(place, _ZERO) + draw.amount
-    return tuple(
-        Draw(amount=amount, windows=windows, pot=pot, pot_start_at=start_at)
-        for (pot, start_at, windows), amount in amounts.items()
-        if amount > 0
+def _joined(line: UsageLine, beyond: UsageLine) -> UsageLine:
+    return msgspec.structs.replace(
+        line,
+        amount=line.amount + beyond.amount,
+        charge=line.charge + beyond.charge,
+        draws=netted((line, beyond)),
     )
 
 
-def _counted(balance: Balance, lines: Sequence[UsageLine], supply: Supply, counted: Sequence[UsageWindow]) -> Balance:
-    after = count(balance, lines, supply=supply, counted=counted)
-    for key in {line.balance_key for line in lines}:
-        used = [*(m.used for m in after.meters.get(key, ())), *(p.used for p in after.pots.get(key, ()))]
-        if any(amount >= _TOTAL_BOUND for amount in used):
-            raise ValidationError.of("input.amount", "OUT_OF_RANGE", f"amount would take the total of {key} to 10^18")
-    return after
+def _counted(balance: Balance, line: UsageLine, room: _Room, at: int) -> Balance:
+    """Return the balance with the line's draws used, and without what has become of no use."""
+    key = line.balance_key
+    after = count(balance, [line], supply=room.supply, counted=room.counted, at=at)
+    used = [*(meter.used for meter in after.meters.get(key, ())), *(pot.used for pot in after.pots.get(key, ()))]
+    if any(amount >= _TOTAL_BOUND for amount in used):
+        raise ValidationError.of("input.amount", "OUT_OF_RANGE", f"amount would take the total of {key} to 10^18")
+    # What is told late says nothing about what runs now.
+    return after if room.at < at else pruned(after, key, room.supply, room.counted, at=at)

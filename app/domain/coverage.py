@@ -19,13 +19,15 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One plan that a workspace has or had, and what it gives at the instant asked for.
 
     `level` NONE means that it gives nothing, for `reason`; READ_ONLY comes with a reason too.
-    `plan` is None where no plan names the price. `next_turn_at` is when the clock alone changes this.
+    `plan` is None where no plan names the price; `since_at` is when this version of it began to hold.
+    `next_turn_at` is when the clock alone changes this.
     """
 
     source_id: str
     plan: Plan | None
     level: AccessLevel
     started_at: Instant
+    since_at: Instant
     anchor_at: Instant
     cycle: Period | None = None
     subscription_id: str | None = None
@@ -44,6 +46,11 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_add_on(self) -> bool:
         """Whether this adds to plans instead of being one."""
         return self.plan is not None and self.plan.kind is PlanKind.ADD_ON
+
+    @property
+    def chain(self) -> str:
+        """Names the windows that follow one another, whatever plan they are of: only along it is anything carried."""
+        return self.subscription_id or str(self.anchor_at)
 
     def period(self, reset_period: ResetPeriod, at: int) -> Period:
         """Return the window of this holding that holds `at`.
@@ -95,6 +102,7 @@ def of_default_plan(workspace: Workspace, plan: Plan) -> Holding:
         plan=plan,
         level=AccessLevel.FULL,
         started_at=workspace.created_at,
+        since_at=max(workspace.created_at, plan.published_at),
         anchor_at=workspace.created_at,
     )
 
@@ -109,6 +117,7 @@ def _of_trial(workspace: Workspace, catalogue: Catalogue, at: int) -> Holding | 
         plan=catalogue.plan_by_id(trial.plan_id),
         level=AccessLevel.FULL if running else AccessLevel.NONE,
         started_at=trial.started_at,
+        since_at=trial.started_at,
         anchor_at=trial.started_at,
         reason=None if running else AccessDeniedReason.TRIAL_EXPIRED,
         is_trial=running,
@@ -141,6 +150,7 @@ def _holding(sub: Subscription, item: SubscriptionItem, plan: Plan | None, at: i
         plan=plan,
         level=standing.level,
         started_at=sub.started_at,
+        since_at=max(sub.started_at, item.price_since_at),
         anchor_at=sub.billing_anchor_at,
         cycle=Period(item.current_period_start_at, item.current_period_end_at),
         subscription_id=sub.id,

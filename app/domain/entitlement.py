@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from app.domain.config_value import allows, merge_values
-from app.domain.coverage import holdings, of_default_plan
+from app.domain.contribution import Contribution, of_buckets, of_grants, of_parts, of_rollover
+from app.domain.coverage import Holding, holdings, of_default_plan
 from app.domain.denial import AccessDeniedReason
 from app.domain.findings import Findings, gather, own_anchor, rows_of
 from app.domain.grant import GrantSource
@@ -37,28 +38,6 @@ MOST_SPECIFIC: Final = (
     _Reason.NO_ACTIVE_SUBSCRIPTION,
 )
 """Why nothing gives the feature: the first of these that is found is the reason."""
-
-
-class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing that adds to an answer.
-
-    `id` is the grant's or override's own id, or `source_id:feature_key` where a plan contributes;
-    `source_id` is the subscription's, the plan's (free plan, trial) or the workspace's id.
-    `remaining` and `priority` are of what is used up beside the plans; `resets_at` is when it is full again.
-    """
-
-    id: str
-    source: GrantSource
-    source_id: str
-    limit_behavior: LimitBehavior
-    amount: Decimal | None = None
-    value: ConfigValue | None = None
-    reset_period: ResetPeriod | None = None
-    effective_at: int | None = None
-    expires_at: int | None = None
-    remaining: Decimal | None = None
-    priority: int | None = None
-    resets_at: int | None = None
 
 
 class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -134,8 +113,12 @@ def assess(
     *,
     requested_usage: Decimal | None = None,
     requested_values: tuple[str, ...] | None = None,
+    held: tuple[Holding, ...] | None = None,
 ) -> tuple[Entitlement, Supply | None]:
-    """Evaluate, and return also what the answer was drawn from; None where nothing is counted."""
+    """Evaluate, and return also what the answer was drawn from; None where nothing is counted.
+
+    `held` are the workspace's holdings at `at`, where the caller has them already.
+    """
     if state is None:
         return denied(feature_key, _Reason.WORKSPACE_NOT_FOUND), None
     feature = catalogue.features.get(feature_key)
@@ -148,7 +131,7 @@ def assess(
     )
     if mismatch:
         return denied(feature_key, _Reason.FEATURE_TYPE_MISMATCH, feature, state.version), None
-    found = findings_of(feature, state, catalogue, at)
+    found = findings_of(feature, state, catalogue, at, held=held)
     answer = _frame(feature, state, found)
     if not feature.is_counted:
         return _valued(answer, feature, found, requested_values or ()), None
@@ -157,20 +140,19 @@ def assess(
     return _counted(answer, feature, found, supply, charge), supply
 
 
-def findings_of(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> Findings:
+def findings_of(
+    feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int, *, held: tuple[Holding, ...] | None = None
+) -> Findings:
     """Gather all that speaks about the feature; of one that draws on credits, all that speaks about the credit type.
 
     A revocation of the feature itself holds, whatever credits there are.
     """
-    found = gather(feature, state, catalogue, at)
-    if feature.credit_key is None or _Reason.REVOKED in found.reasons:
-        return found
-    of_credits = gather(catalogue.balance_feature(feature), state, catalogue, at)
-    turns = tuple(sorted({*found.turns, *of_credits.turns}))
-    return Findings(of_credits.parts, of_credits.grants, of_credits.reasons, turns, of_credits.lapsed)
+    return gather(catalogue.balance_feature(feature), state, catalogue, at, drawn_by=feature.key, held=held)
 
 
-def usage_windows(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> tuple[UsageWindow, ...]:
+def usage_windows(
+    feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int, *, held: tuple[Holding, ...] | None = None
+) -> tuple[UsageWindow, ...]:
     """Return every window in which usage at `at` counts, so that whichever plan decides later finds it counted.
 
     `feature` is the one whose balance is used: a credit type for what draws on it. A level has one window, for ever.
@@ -178,11 +160,13 @@ def usage_windows(feature: Feature, state: WorkspaceState, catalogue: Catalogue,
     windows = {UsageWindow(ResetPeriod.NEVER, 0, None)}
     if feature.is_level:
         return tuple(windows)
-    held = [*holdings(state.workspace, state.subscriptions, catalogue, at), own_anchor(state.workspace)]
+    if held is None:
+        held = holdings(state.workspace, state.subscriptions, catalogue, at)
+    anchors = [*held, own_anchor(state.workspace)]
     if default := catalogue.default_plan():
-        held.append(of_default_plan(state.workspace, default))
+        anchors.append(of_default_plan(state.workspace, default))
     overridden = {o.reset_period for o in state.overrides if o.feature_key == feature.key and not o.revoked}
-    for holding in (h for h in held if not h.ended and not h.is_add_on):
+    for holding in (h for h in anchors if not h.ended and not h.is_add_on):
         resets = {row.reset_period for row in rows_of(holding, feature.key)} | overridden
         periods = ((reset, holding.period(reset, at)) for reset in resets)
         windows.update(UsageWindow(reset, period.start_at, period.end_at) for reset, period in periods)
@@ -206,61 +190,9 @@ def _frame(feature: Feature, state: WorkspaceState, found: Findings) -> Entitlem
         grace_ends_at=max(graces, default=None) if in_grace or reason is _Reason.SUBSCRIPTION_PAST_DUE else None,
         is_trial=is_trial,
         trial_ends_at=max(trials, default=None) if is_trial or reason is _Reason.TRIAL_EXPIRED else None,
-        grants=(*_of_parts(found, is_counted=feature.is_counted), *_of_grants(found)),
+        grants=(*of_parts(found, is_counted=feature.is_counted), *of_grants(found)),
         valid_until_at=min(found.turns, default=None),
         version=state.version,
-    )
-
-
-def _of_parts(found: Findings, *, is_counted: bool) -> tuple[Contribution, ...]:
-    return tuple(
-        Contribution(
-            id=part.id,
-            source=part.source,
-            source_id=part.source_id,
-            limit_behavior=row.limit_behavior,
-            amount=row.limit if is_counted else None,
-            value=row.value,
-            reset_period=row.reset_period if is_counted else None,
-            expires_at=part.expires_at,
-        )
-        for part in found.parts
-        for row in part.rows
-    )
-
-
-def _of_grants(found: Findings) -> tuple[Contribution, ...]:
-    return tuple(
-        Contribution(
-            id=grant.id,
-            source=grant.source,
-            source_id=grant.workspace_id,
-            limit_behavior=LimitBehavior.UNLIMITED if grant.unlimited else LimitBehavior.HARD,
-            amount=grant.amount,
-            value=grant.value,
-            effective_at=grant.effective_at,
-            expires_at=grant.expires_at,
-        )
-        for grant in found.grants
-    )
-
-
-def _of_buckets(supply: Supply) -> tuple[Contribution, ...]:
-    return tuple(
-        Contribution(
-            id=bucket.id,
-            source=bucket.source,
-            source_id=bucket.source_id,
-            limit_behavior=LimitBehavior.UNLIMITED if bucket.amount is None else LimitBehavior.HARD,
-            amount=bucket.amount,
-            reset_period=bucket.reset_period,
-            effective_at=bucket.effective_at,
-            expires_at=bucket.expires_at,
-            remaining=None if bucket.amount is None else bucket.left,
-            priority=bucket.priority,
-            resets_at=None if bucket.reset_period is ResetPeriod.NEVER else bucket.ends_at,
-        )
-        for bucket in supply.buckets
     )
 
 
@@ -287,8 +219,8 @@ def _counted(answer: Entitlement, feature: Feature, found: Findings, supply: Sup
     if feature.is_level:
         grants = answer.grants
     else:
-        plans = tuple(part for part in _of_parts(found, is_counted=True) if part.source is not GrantSource.ADD_ON)
-        grants = (*plans, *_of_buckets(supply))
+        plans = tuple(part for part in of_parts(found, is_counted=True) if part.source is not GrantSource.ADD_ON)
+        grants = (*plans, *of_buckets(supply), *of_rollover(supply))
     answer = msgspec.structs.replace(answer, grants=grants)
     if not supply.alternatives and not supply.buckets:
         return answer
@@ -324,9 +256,9 @@ def usage_of(supply: Supply) -> UsageAnswer:
     sources = [*supply.buckets, *([window] if window else [])]
     used = sum((source.used for source in sources), _ZERO)
     reserved = sum((source.reserved for source in sources), _ZERO)
-    amounts = [source.amount for source in sources]
+    amounts = [source.capacity for source in sources]
     limit = None if None in amounts else sum((amount for amount in amounts if amount is not None), _ZERO)
-    beyond = (max(_ZERO, source.used - source.amount) for source in sources if source.amount is not None)
+    beyond = (max(_ZERO, source.used - source.capacity) for source in sources if source.capacity is not None)
     return UsageAnswer(
         used=used,
         reserved=reserved,

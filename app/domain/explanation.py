@@ -116,7 +116,7 @@ def _limits(supply: Supply, feature: Feature) -> Facts:
             [
                 {
                     "resetPeriod": window.reset_period.value,
-                    "limit": _text(window.amount),
+                    "limit": _text(window.capacity),
                     "limitBehavior": window.behavior.value,
                     "used": str(window.used),
                     "reserved": str(window.reserved),

@@ -1,6 +1,6 @@
 """All that speaks about one feature of a workspace at one instant, gathered before it is decided."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -35,12 +35,30 @@ class Findings(msgspec.Struct, frozen=True, gc=False):
     lapsed: tuple[Holding, ...]
 
 
-def gather(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: int) -> Findings:
-    """Gather parts, grants, reasons and turns; overrides and revocations take effect here."""
-    overrides = [o for o in state.overrides if o.feature_key == feature.key and _lasts(o.expires_at, at)]
+def gather(
+    feature: Feature,
+    state: WorkspaceState,
+    catalogue: Catalogue,
+    at: int,
+    *,
+    drawn_by: str | None = None,
+    held: tuple[Holding, ...] | None = None,
+) -> Findings:
+    """Gather parts, grants, reasons and turns; overrides and revocations take effect here.
+
+    `drawn_by` names the feature that draws on this credit type: what revokes it, revokes the credits for it.
+    `held` are the workspace's holdings at `at`, where the caller has them already.
+    """
+    overrides = [
+        override
+        for override in state.overrides
+        if (override.feature_key == feature.key or (override.revoked and override.feature_key == drawn_by))
+        and _lasts(override.expires_at, at)
+    ]
     overrides.sort(key=lambda o: (o.revoked, o.updated_at, o.id), reverse=True)
     grants = tuple(sorted((g for g in state.grants if g.feature_key == feature.key), key=lambda g: g.id))
-    held = holdings(state.workspace, state.subscriptions, catalogue, at)
+    if held is None:
+        held = holdings(state.workspace, state.subscriptions, catalogue, at)
     instants = [
         *(h.next_turn_at for h in held),
         *(o.expires_at for o in overrides),
@@ -65,12 +83,12 @@ def gather(feature: Feature, state: WorkspaceState, catalogue: Catalogue, at: in
 
 
 def _parts(
-    feature_key: str, held: Iterable[Holding], overrides: dict[str, Override]
+    feature_key: str, held: Sequence[Holding], overrides: Mapping[str, Override]
 ) -> tuple[tuple[Part, ...], tuple[AccessDeniedReason, ...]]:
     """Return what each holding gives, or why not. An override speaks once, in place of its subscription's plans."""
     parts: list[Part] = []
     reasons: list[AccessDeniedReason] = []
-    spoken: set[str] = set()
+    voices = _voices(held) if overrides else {}
     for holding in held:
         override = overrides.get(holding.subscription_id or "")
         rows = rows_of(holding, feature_key)
@@ -81,14 +99,25 @@ def _parts(
         elif override is not None and override.revoked:
             reasons.append(_Reason.REVOKED)
         elif override is not None:
-            if override.id not in spoken:
+            if voices[override.subscription_id] is holding:
                 parts.append(_of_override(override, holding, holding.source_id))
-            spoken.add(override.id)
         elif rows:
             parts.append(_of_plan(holding, feature_key, rows))
         else:
             reasons.append(_Reason.FEATURE_NOT_IN_PLAN)
     return tuple(parts), tuple(reasons)
+
+
+def _voices(held: Iterable[Holding]) -> dict[str | None, Holding]:
+    """Return for each subscription the plan whose place an override takes: the first with most access."""
+    voices: dict[str | None, Holding] = {}
+    for holding in held:
+        if holding.level is AccessLevel.NONE or holding.is_add_on:
+            continue
+        known = voices.get(holding.subscription_id)
+        if known is None or (known.level is not AccessLevel.FULL and holding.level is AccessLevel.FULL):
+            voices[holding.subscription_id] = holding
+    return voices
 
 
 def _of_plan(holding: Holding, feature_key: str, rows: tuple[PlanFeature, ...]) -> Part:
@@ -152,6 +181,7 @@ def own_anchor(workspace: Workspace) -> Holding:
         plan=None,
         level=AccessLevel.FULL,
         started_at=workspace.created_at,
+        since_at=workspace.created_at,
         anchor_at=workspace.created_at,
     )
 

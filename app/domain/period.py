@@ -47,10 +47,22 @@ def period_at(reset_period: ResetPeriod, anchor_at: int, at: int) -> Period:
     return Period(add_months(anchor_at, steps * months), add_months(anchor_at, (steps + 1) * months))
 
 
-def periods_between(reset_period: ResetPeriod, start_at: int, end_at: int) -> int:
-    """Return how many windows lie between two of their boundaries; a billing cycle counts as a month."""
-    length_ms = _FIXED_MS.get(reset_period) or _MONTHS.get(reset_period, 0) * _MEAN_MONTH_MS
-    return max(0, round((end_at - start_at) / length_ms)) if length_ms else 0
+def periods_between(reset_period: ResetPeriod, start_at: int, end_at: int, *, cycle: Period | None = None) -> int:
+    """Return how many windows ended after `start_at`, the last of them at `end_at`, which is a boundary of theirs.
+
+    A billing cycle is as long as `cycle`, in whole months where it has some; a month where that is not known.
+    """
+    if reset_period is ResetPeriod.NEVER or start_at >= end_at:
+        return 0
+    fixed, months = _FIXED_MS.get(reset_period), _MONTHS.get(reset_period, 1)
+    if reset_period is ResetPeriod.BILLING_CYCLE and cycle is not None and cycle.end_at is not None:
+        length_ms = cycle.end_at - cycle.start_at
+        months = round(length_ms / _MEAN_MONTH_MS)
+        fixed = None if months else length_ms
+    if fixed:
+        return -((start_at - end_at) // fixed)
+    steps = _months_between(start_at, end_at) // months
+    return steps if steps and add_months(end_at, -steps * months) <= start_at else steps + 1
 
 
 @lru_cache(_REMEMBERED)

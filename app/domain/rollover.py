@@ -1,17 +1,16 @@
 """What a window inherits from the one before, and what reservations hold back."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from app.domain.coverage import Holding
 from app.domain.period import periods_between
-from app.domain.usage import Balance, Draw, Meter, Pot, WindowRef
-
-ROLLOVER_POT: Final = "rollover:{}"
-"""The id of the pot that keeps what a window of this reset period has inherited."""
+from app.domain.plan import ResetPeriod
+from app.domain.usage import Balance, Draw, Meter, WindowRef
 
 _ZERO: Final = Decimal(0)
 
@@ -53,39 +52,67 @@ def _hold(draw: Draw, windows: defaultdict[WindowRef, Decimal], pots: defaultdic
 
 def carried_into(
     window: WindowRef,
+    holding: Holding,
     *,
     limit: Decimal | None,
     rollover_max: Decimal | None,
-    since_at: int,
-    meters: Sequence[Meter],
-    pots: Sequence[Pot],
+    meters: Iterable[Meter],
     reserved: Reserved,
 ) -> Decimal:
-    """Return what the window inherits: min(rollover_max, what was left of the one before, its own heritage included).
+    """Return what the holding's window inherits: min(rollover_max, what is left of the one before with its heritage).
 
-    Fixed once the window was counted in. Before that, the last window that was counted in says what was left of it, by
-    the limit it had; in windows since then, or since `since_at`, nothing was used.
+    Fixed once plans decided by the window. Before that, the last one that they decided by tells what was left of it, by
+    its own limit: the last of the holding's chain, or the one that ended just now. In those that ended since then
+    nothing was used; each is taken by the plan that held when it ended. A window that starts before the last one is
+    over inherits nothing: it cut a billing cycle short.
     """
-    same = [meter for meter in meters if meter.reset_period is window.reset_period]
-    opened = next((meter for meter in same if meter.start_at == window.start_at), None)
+    if window.reset_period is ResetPeriod.NEVER:
+        return _ZERO
+    decided = [m for m in meters if m.reset_period is window.reset_period and m.limit is not None]
+    opened = next((meter for meter in decided if meter.start_at == window.start_at), None)
     if opened is not None:
         return opened.carried
-    ended = (meter for meter in same if meter.end_at is not None and meter.end_at <= window.start_at)
-    last = max(ended, key=lambda meter: meter.start_at, default=None)
-    left = _left_of(last, pots, reserved) if last is not None else _ZERO
-    if rollover_max is None or limit is None:
-        return left if last is not None and last.end_at == window.start_at else _ZERO
-    since = since_at if last is None or last.end_at is None else last.end_at
-    idle = periods_between(window.reset_period, since, window.start_at)
-    return min(rollover_max, left + idle * limit) if idle else left
+    earlier = [meter for meter in decided if meter.start_at < window.start_at]
+    ends = [window.start_at if m.end_at is None else min(m.end_at, window.start_at) for m in earlier]
+    idle = _ended(window, holding, max((holding.since_at, *ends)))
+    before = (m for m in earlier if m.chain == holding.chain or m.end_at == window.start_at)
+    last = max(before, key=lambda meter: meter.start_at, default=None)
+    if last is None:
+        return _passed_on(_ZERO, idle, limit, rollover_max)
+    end_at = window.start_at if last.end_at is None else last.end_at
+    if end_at > window.start_at:
+        return _ZERO
+    idle_before = _ended(window, holding, end_at) - _ended(window, holding, max(end_at, holding.since_at))
+    left = _passed_on(_left_of(last, reserved), idle_before, last.limit, last.rollover_max)
+    return _passed_on(left, idle, limit, rollover_max)
 
 
-def _left_of(meter: Meter, pots: Sequence[Pot], reserved: Reserved) -> Decimal:
+def used_in(window: WindowRef, meters: Iterable[Meter]) -> Decimal:
+    """Return what was used in the window."""
+    name = window.reset_period, window.start_at
+    return next((meter.used for meter in meters if (meter.reset_period, meter.start_at) == name), _ZERO)
+
+
+def heirs(holding: Holding, meters: Sequence[Meter]) -> set[ResetPeriod]:
+    """Return the reset periods in which something may be left to the holding's windows."""
+    return {m.reset_period for m in meters if m.chain == holding.chain and m.rollover_max is not None}
+
+
+def _ended(window: WindowRef, holding: Holding, after_at: int) -> int:
+    return periods_between(window.reset_period, after_at, window.start_at, cycle=holding.cycle)
+
+
+def _passed_on(carried: Decimal, windows: int, limit: Decimal | None, rollover_max: Decimal | None) -> Decimal:
+    """Return what is left after so many windows in which nothing was used."""
+    if not windows:
+        return carried
+    if limit is None or rollover_max is None:
+        return _ZERO
+    return min(rollover_max, carried + windows * limit)
+
+
+def _left_of(meter: Meter, reserved: Reserved) -> Decimal:
     if meter.limit is None or meter.rollover_max is None:
         return _ZERO
-    ref = WindowRef(meter.reset_period, meter.start_at)
-    place = ROLLOVER_POT.format(meter.reset_period), meter.start_at
-    rolled = next((pot.used for pot in pots if (pot.id, pot.start_at) == place), _ZERO)
-    own = meter.limit - meter.used - reserved.windows.get(ref, _ZERO)
-    inherited = meter.carried - rolled - reserved.pots.get(place, _ZERO)
-    return min(meter.rollover_max, max(_ZERO, own) + max(_ZERO, inherited))
+    held = reserved.windows.get(WindowRef(meter.reset_period, meter.start_at), _ZERO)
+    return min(meter.rollover_max, max(_ZERO, meter.limit + meter.carried - meter.used - held))

@@ -19,10 +19,11 @@ _EXACT_DIGITS: Final = 60
 
 
 class Meter(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """The amount used in one window `[start_at, end_at)`; `end_at` None means it never ends.
+    """The amount used in one window `[start_at, end_at)`; `end_at` None means for ever, or not known yet.
 
-    `limit` and `rollover_max` are what held when it was last counted in: they decide what the next window inherits,
-    whatever becomes of the plan. `carried` is what this window inherited when it was opened.
+    What follows `used` is set where plans decided by the window when it was last counted in, and stays whatever becomes
+    of them: its `limit` (None also where unlimited), the most that the next window inherits, what this one inherited on
+    top of its limit, and in which chain of windows it stands: see `Holding.chain`.
     """
 
     reset_period: ResetPeriod
@@ -32,10 +33,11 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel")
     limit: Decimal | None = None
     rollover_max: Decimal | None = None
     carried: Decimal = _ZERO
+    chain: str = ""
 
 
 class Pot(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """The amount used of one grant, add-on or rollover, since `start_at`; forgotten at `end_at`."""
+    """The amount used of one grant or add-on since `start_at`; at `end_at` it is full again, or gone."""
 
     id: str
     start_at: Instant
@@ -51,7 +53,7 @@ class WindowRef(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """Where an amount was taken from: a pot, or else the plans' windows, in each of which all of it counts."""
+    """Where an amount was taken from: a pot, or else windows, in each of which all of it counts."""
 
     amount: Decimal
     windows: tuple[WindowRef, ...] = ()
@@ -144,6 +146,14 @@ def charge_of(feature: Feature, amount: Decimal) -> Decimal:
     cost = _ONE if feature.cost is None else feature.cost
     with localcontext(prec=_EXACT_DIGITS):
         return amount if cost == 1 else (amount * cost).quantize(_PLACE, ROUND_CEILING).normalize()
+
+
+def share_of(charge: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """Return what a part of an amount costs where `whole` cost `charge`, whatever it would cost now; rounded up."""
+    if part == whole:
+        return charge
+    with localcontext(prec=_EXACT_DIGITS):
+        return (charge * part / whole).quantize(_PLACE, ROUND_CEILING).normalize()
 
 
 def amount_faults(path: Path, feature: Feature, amount: Decimal, *, signed: bool = False) -> Iterator[FieldError]:

@@ -87,6 +87,7 @@ class MeterPart(Part):
     limit: DecimalAnnotation | None
     rollover_max: DecimalAnnotation | None
     carried: DecimalAnnotation
+    chain: Text
 
 
 class PotPart(Part):

@@ -68,6 +68,8 @@ def grants(draw: st.DrawFn, id: str = "grant_1") -> Grant:
         expires_at=draw(maybe_instants),
         revoked_at=draw(st.none() | st.none() | instants),
         amount=amount,
+        priority=draw(st.sampled_from([10, 100, 500])),
+        reset_period=draw(st.sampled_from([ResetPeriod.NEVER, ResetPeriod.DAY])),
         unlimited=key == "api_calls" and draw(st.sampled_from([False, False, False, True])),
         value=draw(value),
     )
@@ -115,7 +117,7 @@ def states(draw: st.DrawFn) -> tuple[WorkspaceState, Catalogue]:
         ),
         version=1,
     )
-    windows = usage_windows("api_calls", state, catalogue, NOW)
+    windows = usage_windows(FEATURES[0], state, catalogue, NOW)
     meters = tuple(
         Meter(reset_period=w.reset_period, start_at=w.start_at, end_at=w.end_at, used=draw(amounts)) for w in windows
     )
@@ -197,6 +199,6 @@ def test_every_window_that_decides_is_one_that_is_counted(held: tuple[WorkspaceS
 
     if answer.usage is not None:
         starts = {
-            (window.start_at or None, window.end_at) for window in usage_windows("api_calls", state, catalogue, NOW)
+            (window.start_at or None, window.end_at) for window in usage_windows(FEATURES[0], state, catalogue, NOW)
         }
         assert (answer.usage.period_start_at, answer.usage.resets_at) in starts

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from app.domain.consumption import Wanted
 from app.domain.grant import Grant, GrantSource, Override
 from app.domain.migration import Migration
 from app.domain.plan import (
@@ -18,6 +19,7 @@ from app.domain.plan import (
     default_merge,
 )
 from app.domain.subscription import Subscription, SubscriptionItem, SubscriptionStatus
+from app.domain.usage import Balance, Meter, Pot, Reservation, UsageLine
 from app.domain.workspace import Workspace
 
 NOW = 1_790_000_000_000
@@ -46,17 +48,27 @@ def feature(key: str = "api_calls", type: FeatureType = FeatureType.METERED, **f
     )
 
 
+def credit(key: str = "credits", **fields: Any) -> Feature:
+    return feature(key, FeatureType.CREDIT, **fields)
+
+
+def drawing(key: str, cost: int | str, credit_key: str = "credits") -> Feature:
+    return credit(key, credit_key=credit_key, cost=Decimal(cost))
+
+
 def limit(
     key: str = "api_calls",
     amount: int | str | None = 100,
     reset: ResetPeriod = ResetPeriod.MONTH,
     behavior: LimitBehavior = LimitBehavior.HARD,
+    **fields: Any,
 ) -> PlanFeature:
     return PlanFeature(
         feature_key=key,
         limit=None if amount is None else Decimal(amount),
         limit_behavior=LimitBehavior.UNLIMITED if amount is None else behavior,
         reset_period=reset,
+        **fields,
     )
 
 
@@ -133,6 +145,41 @@ def override(id: str = "ovr_1", key: str = "api_calls", **fields: Any) -> Overri
     return Override(
         **{"id": id, "version": 1, "incarnation": "i", "workspace_id": "ws_1", "feature_key": key, **fields}
     )
+
+
+def balance(**fields: Any) -> Balance:
+    return Balance(**{"id": "ws_1", "version": 1, "incarnation": "i", **fields})
+
+
+def meter(
+    used: int | str = 0,
+    start_at: int = NOW - 10 * DAY,
+    reset: ResetPeriod = ResetPeriod.MONTH,
+    end_at: int | None = NOW + 20 * DAY,
+    **fields: Any,
+) -> Meter:
+    return Meter(reset_period=reset, start_at=start_at, end_at=end_at, used=Decimal(used), **fields)
+
+
+def pot(used: int | str, id: str = "grant_1", start_at: int = NOW - DAY, end_at: int | None = None) -> Pot:
+    return Pot(id=id, start_at=start_at, end_at=end_at, used=Decimal(used))
+
+
+def reservation(id: str = "res_1", *lines: UsageLine, **fields: Any) -> Reservation:
+    return Reservation(
+        **{
+            "id": id,
+            "lines": lines,
+            "principal": "key_1",
+            "created_at": NOW,
+            "expires_at": NOW + 60_000,
+            **fields,
+        }
+    )
+
+
+def wanted(amount: int | str | Decimal, key: str = "api_calls") -> Wanted:
+    return Wanted(key, Decimal(amount))
 
 
 def migration(id: str = "mig_1", key: str = "pro", plan_version: int = 2, **fields: Any) -> Migration:
