@@ -56,6 +56,7 @@ def ms(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
+ANY_BEHAVIOR = tuple(LimitBehavior)
 STARTS = (ms("2024-01-31"), ms("2025-01-31T23:59:59"), ms("2026-06-15T12:30:00"), ms("2027-12-29"))
 amounts = st.integers(0, 80).map(lambda halves: Decimal(halves) / 2)
 positive = st.integers(1, 60).map(lambda halves: Decimal(halves) / 2)
@@ -307,6 +308,16 @@ class Life:
                 for ref in draw.windows:
                     used[ref.reset_period, ref.start_at] += draw.amount
         return dict(used)
+
+
+def totals_of(balance: Balance | None) -> dict[str, dict[Place, Decimal]]:
+    """Return what is counted, without what nothing was used of."""
+    totals: defaultdict[str, dict[Place, Decimal]] = defaultdict(dict)
+    for key, meters in (balance.meters if balance else {}).items():
+        totals[key].update({(each.reset_period, each.start_at): each.used for each in meters if each.used})
+    for key, pots in (balance.pots if balance else {}).items():
+        totals[key].update({(each.id, each.start_at): each.used for each in pots if each.used})
+    return {key: places for key, places in totals.items() if places}
 
 
 def subscription(at: int, plan_key: str = "pro", id: str = "sub_1") -> Subscription:

@@ -27,6 +27,15 @@ DECISIONS = ("override", "revoke", "lift")
 REPORTS = ("record", "record late", "settle more", "correct up")
 
 
+EVERYTHING = (*ASKED, *PURCHASES, *REPORTS, *DECISIONS)
+
+
+def lived(data: st.DataObject, life: Life, among: Sequence[str], *, most: int = 12) -> None:
+    """Let some things happen."""
+    for _ in range(data.draw(st.integers(0, most))):
+        step(data, life, among)
+
+
 def step(data: st.DataObject, life: Life, among: Sequence[str]) -> None:
     """Do one thing of those named; nothing, where it is not possible now."""
     _ACTS[data.draw(st.sampled_from(among))](data, life)
