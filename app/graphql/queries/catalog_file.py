@@ -21,10 +21,10 @@ class CatalogFileQueries:
 
     @strawberry.field(
         directives=requires(*WRITES_CATALOG),
-        description="A first `catalog.toml` from what is sold at Stripe, read now: a plan per product with recurring "
-        "prices, keyed by its metadata `plan_key`, its lookup keys or its name; a BOOLEAN feature per entitlement "
-        "feature. What cannot be expressed stands in comments. A large account takes minutes. Fails with "
-        "STRIPE_REFUSED where the service has no key for Stripe, or one that may not read these.",
+        description="A first `catalog.toml` from what is sold at Stripe and not in the catalogue yet, read now: a plan "
+        "per product with recurring prices, keyed by its metadata `plan_key`, its lookup keys or its name; a BOOLEAN "
+        "feature per entitlement feature. What cannot be expressed stands in comments. A large account takes minutes. "
+        "Fails with STRIPE_REFUSED where the service has no key for Stripe, or one that may not read these.",
     )
     async def stripe_catalog_file(self, info: Info) -> str:
         return await import_from_stripe(info.context.loaded())

@@ -80,10 +80,11 @@ def _note_fixed(record: Feature, before: Feature | None, path: Path, faults: Fau
         return
     for field, name in _FIXED.items():
         was, wanted = getattr(before, field), getattr(record, field)
-        if was != wanted:
+        if was != wanted and not faults.is_unread((*path, name)):
             problem = f"is {was or 'not set'} and never changes; give the new feature a key of its own"
             faults.at_value((*path, name), "FIXED", problem)
             return
-    if gone := [value for value in before.enum_values if value not in record.enum_values]:
+    gone = [value for value in before.enum_values if value not in record.enum_values]
+    if gone and not faults.is_unread((*path, "values")):
         problem = f"lacks {', '.join(gone)}: values may be added and never taken away"
         faults.at_value((*path, "values"), "FIXED", problem)

@@ -1,7 +1,7 @@
 """A first file from what is sold at Stripe."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -9,7 +9,7 @@ import msgspec
 from app.domain.catalogue_rules import TRIAL_DAYS_MAX
 from app.domain.errors import StripeRefusedError, UnavailableError
 from app.domain.faults import INPUT, NAME_MAX, text_faults
-from app.domain.plan import Feature, FeatureType, Plan, PlanFeature, PlanPrice
+from app.domain.plan import Catalogue, Feature, FeatureType, Plan, PlanFeature, PlanPrice
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
@@ -25,37 +25,44 @@ _INTERVAL: Final = re.compile(
 _HEAD: Final = (
     "A first catalogue, from the products, prices and entitlement features at Stripe.",
     "Stripe tells which features a product has, and no limits: look at each plan, and add what it limits.",
+    "What the catalogue has already is not among it.",
     "Then: entitled catalog diff FILE, entitled catalog apply FILE.",
 )
 
 
 async def import_from_stripe(rt: Runtime) -> str:
-    """Return the text of a file that names every product, price and feature there is.
+    """Return the text of a file that names what is sold at Stripe and not yet in the catalogue.
 
     Raises `StripeRefusedError` and `UnavailableError`.
     """
     if rt.stripe is None:
         raise StripeRefusedError("there is no key to ask Stripe with; set STRIPE_SECRET_KEY where the service runs")
     try:
-        return stripe_file(await rt.stripe.catalogue())
+        found = await rt.stripe.catalogue()
     except ProcessorRefusedError as error:
         raise StripeRefusedError(f"Stripe refuses: {error}") from error
     except ProcessorUnavailableError as error:
         raise UnavailableError(f"Stripe does not answer: {error}; ask again later") from error
+    return stripe_file(found, rt.cache.catalogue())
 
 
-def stripe_file(found: StripeCatalogue) -> str:
-    """Write what was found as a file; what it cannot express stands in comments."""
-    features = _features(found.features)
+def stripe_file(found: StripeCatalogue, catalogue: Catalogue) -> str:
+    """Write what was found as a file that applies to the catalogue; what it cannot express stands in comments.
+
+    What the catalogue has already is left out: a file that named it would take away what Stripe does not know of.
+    """
+    features = _features(found.features, catalogue)
     parts = ["".join(f"{comment(line)}\n" for line in _HEAD)]
-    parts += [block for feature in features.values() for block in blocks(feature)]
-    taken: set[str] = set()
+    new = (feature for feature in features.values() if feature.key not in catalogue.features)
+    parts += [block for feature in new for block in blocks(feature)]
+    taken = {plan.key for plan in catalogue.plans()}
+    holders = {name: plan for plan in catalogue.plans() for price in plan.prices for name in _names(price)}
     priced: dict[str, list[StripePrice]] = {}
     for price in sorted(found.prices, key=lambda price: (not price.active, price.id)):
         priced.setdefault(price.product, []).append(price)
     for product in sorted(found.products, key=lambda product: (product.name, product.id)):
         prices = priced.get(product.id, [])
-        if problem := _problem(product, prices):
+        if problem := _problem(product, prices, holders):
             parts.append(f"{comment(f'{product.id}, {product.name[:NAME_MAX]}: {problem}')}\n")
             continue
         given = [features[feature] for feature in found.given.get(product.id, ()) if feature in features]
@@ -64,25 +71,33 @@ def stripe_file(found: StripeCatalogue) -> str:
     return "\n".join(parts)
 
 
-def _features(found: Iterable[StripeFeature]) -> dict[str, Feature]:
-    """Return a feature by the id of each of Stripe's."""
-    taken: set[str] = set()
-    return {
-        feature.id: Feature(
-            id="",
-            key=(key := _free_key(feature.lookup_key, taken)),
-            name=_name(feature.name, key),
-            type=FeatureType.BOOLEAN,
-        )
-        for feature in sorted(found, key=lambda feature: (feature.lookup_key, feature.id))
-    }
+def _features(found: Iterable[StripeFeature], catalogue: Catalogue) -> dict[str, Feature]:
+    """Return a feature by the id of each of Stripe's: the catalogue's of the same key, or else a new one."""
+    features: dict[str, Feature] = {}
+    taken = set(catalogue.features)
+    for feature in sorted(found, key=lambda feature: (feature.lookup_key, feature.id)):
+        held = catalogue.features.get(_slug(feature.lookup_key))
+        if held is not None and held.type is FeatureType.BOOLEAN and held.archived_at is None:
+            features[feature.id] = held
+        else:
+            key = _free_key(feature.lookup_key, taken)
+            features[feature.id] = Feature(id="", key=key, name=_name(feature.name, key), type=FeatureType.BOOLEAN)
+    return features
 
 
-def _problem(product: StripeProduct, prices: Sequence[StripePrice]) -> str | None:
+def _problem(product: StripeProduct, prices: Sequence[StripePrice], holders: Mapping[str, Plan]) -> str | None:
     """Say why the product becomes no plan."""
     if not product.active:
         return "archived at Stripe, so no plan; who still pays for it is told of by syncStatus"
-    return None if _recurring(prices) else "has no recurring price, so it is no plan"
+    if not _recurring(prices):
+        return "has no recurring price, so it is no plan"
+    names = (name for price in prices for name in (price.lookup_key, price.id) if name)
+    held = {name: holders[name].key for name in names if name in holders}
+    if not held:
+        return None
+    others = [price.id for price in _recurring(prices) if price.id not in held and price.lookup_key not in held]
+    more = f"; it does not name {', '.join(others)}" if others else ""
+    return f"bought as {' and '.join(sorted(set(held.values())))}, which the catalogue has already{more}"
 
 
 def _recurring(prices: Iterable[StripePrice]) -> list[StripePrice]:
@@ -128,11 +143,20 @@ def _wanted_key(product: StripeProduct, prices: Sequence[StripePrice]) -> str:
     return stems.pop() if len(stems) == 1 else product.name
 
 
+def _names(price: PlanPrice) -> list[str]:
+    return [name for name in (price.lookup_key, price.stripe_price_id) if name]
+
+
+def _slug(text: str) -> str:
+    """Return the key that looks most like the text."""
+    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
+    return (slug if slug[:1].isalpha() else f"k_{slug}".rstrip("_"))[:_KEY_MAX]
+
+
 def _free_key(text: str, taken: set[str]) -> str:
     """Return a key that looks like the text and that nothing has yet."""
-    slug = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")
-    slug = slug if slug[:1].isalpha() else f"k_{slug}".rstrip("_")
-    key, number = slug[:_KEY_MAX], 1
+    key = slug = _slug(text)
+    number = 1
     while key in taken:
         number += 1
         key = f"{slug[: _KEY_MAX - len(str(number)) - 1]}_{number}"

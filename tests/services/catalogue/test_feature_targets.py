@@ -69,6 +69,19 @@ def test_what_never_changes_is_refused(held: object, source: str, fault: str) ->
     assert found == [fault]
 
 
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        pytest.param('meter = "FLUCT"', "4:9 UNKNOWN_WORD features.f.meter", id="a word there is not"),
+        pytest.param("meter = 3", "4:9 WRONG_TYPE features.f.meter", id="no word"),
+    ],
+)
+def test_what_could_not_be_read_does_not_count_as_changed(said: str, fault: str) -> None:
+    held = feature("f", meter_type=MeterType.FLUCTUATING)
+
+    assert told(f'[features.f]\nname = "F"\ntype = "METERED"\n{said}\n', Catalogue([held])) == [fault]
+
+
 def test_values_may_be_added_and_ordered_anew() -> None:
     held = feature("area", FeatureType.CONFIG, value_type=ValueType.ENUM, enum_values=("eu", "us"))
     source = '[features.area]\nname = "area"\ntype = "CONFIG"\nvalue_type = "ENUM"\nvalues = ["ap", "us", "eu"]\n'

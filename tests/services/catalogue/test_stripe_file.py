@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.catalogues import catalogue_of, reviewed
+from support.catalogues import EMPTY, catalogue_of, reviewed
+from support.records import add_on, feature, plan
 from support.runtime import FakeStripe, running
 
 from app.domain.errors import StripeRefusedError, UnavailableError
-from app.domain.plan import FeatureType, Plan, PlanPrice
+from app.domain.plan import Catalogue, FeatureType, Plan, PlanPrice
 from app.domain.stripe_catalogue import (
     StripeCatalogue,
     StripeFeature,
@@ -33,7 +34,9 @@ def price(id: str = "price_1", of: str = "prod_1", trial: int | None = None, **f
 
 
 def file_of(
-    *found: StripeProduct | StripePrice | StripeFeature, given: dict[str, tuple[str, ...]] | None = None
+    *found: StripeProduct | StripePrice | StripeFeature,
+    given: dict[str, tuple[str, ...]] | None = None,
+    catalogue: Catalogue = EMPTY,
 ) -> str:
     return stripe_file(
         StripeCatalogue(
@@ -41,7 +44,8 @@ def file_of(
             tuple(one for one in found if isinstance(one, StripePrice)),
             tuple(one for one in found if isinstance(one, StripeFeature)),
             given or {},
-        )
+        ),
+        catalogue,
     )
 
 
@@ -132,6 +136,32 @@ def test_the_longest_trial_of_a_price_is_the_plans(trials: tuple[int | None, int
     assert plan.trial_days == days
 
 
+def test_what_the_catalogue_has_already_is_left_out() -> None:
+    held = Catalogue(
+        [feature("sso", FeatureType.BOOLEAN), feature("seats")],
+        [plan("pro", prices=(PlanPrice(lookup_key="pro_monthly"),)), add_on("more", prices=())],
+    )
+    found = (
+        product(),
+        price(lookup_key="pro_monthly"),
+        price("price_2", lookup_key="pro_yearly"),
+        product("prod_2", "More"),
+        price("price_3", "prod_2"),
+        StripeFeature(id="feat_1", lookup_key="sso", name="SSO"),
+        StripeFeature(id="feat_2", lookup_key="seats", name="Seats"),
+    )
+
+    text = file_of(*found, given={"prod_2": ("feat_1", "feat_2")}, catalogue=held)
+
+    assert "# prod_1, Pro: bought as pro, which the catalogue has already; it does not name price_2" in text
+    done = reviewed(text, held)
+    assert not done.faults.found
+    assert [change.part.key for change in done.changes()] == ["seats_2", "more_2"]
+    made = done.planned.plan("more_2")
+    assert made is not None
+    assert {row.feature_key for row in made.features} == {"sso", "seats_2"}
+
+
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 _IDS = st.integers(0, 5)
 
@@ -165,9 +195,10 @@ def test_whatever_is_sold_the_file_applies(
         {f"prod_{n}": tuple(f"feat_{m}" for m in given) for n, given in attached.items()},
     )
 
-    done = reviewed(stripe_file(found))
+    first = catalogue_of(stripe_file(found, EMPTY))
+    again = reviewed(stripe_file(found, first), first)
 
-    assert done.faults.found == []
+    assert (again.faults.found, again.changes()) == ([], ())
 
 
 @pytest.fixture
