@@ -7,7 +7,7 @@ import msgspec
 
 from app.domain.api_key import Principal
 from app.domain.audit import Actor, ActorKind
-from app.domain.change import Record, Source
+from app.domain.change import Kind, Record, Source
 from app.domain.errors import ConflictError, IdempotencyConflictError
 from app.domain.faults import idempotency_key_faults, refuse
 from app.ports.store import ResultExistsError, StoredResult
@@ -59,7 +59,10 @@ async def _replay(rt: Runtime, stored: StoredResult, digest: str) -> Once:
     """Return the stored answer once RAM is at least as new: another replica may have written it."""
     if stored.input_digest != digest:
         raise IdempotencyConflictError(stored.created_at)
+    written: dict[Kind, list[str]] = {}
     for record in stored.records:
-        for current in (await rt.store.read(record.KIND, (record.id,))).values():
+        written.setdefault(record.KIND, []).append(record.id)
+    for kind, some in written.items():
+        for current in (await rt.store.read(kind, some)).values():
             rt.cache.apply(current, source=Source.LOOKUP)
     return Once(stored.records, replayed=True, answer=stored.answer)
