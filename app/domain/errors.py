@@ -73,11 +73,11 @@ class CatalogueFaultsError(BillingError):
 
     code = "CATALOG_FAULTS"
 
-    def __init__(self, faults: Iterable[CatalogueFault]) -> None:
+    def __init__(self, faults: Iterable[CatalogueFault], *, file_name: str = "catalog.toml") -> None:
         self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
         first, others = self.faults[0], len(self.faults) - 1
         more = f" (and {others} more)" if others else ""
-        super().__init__(f"line {first.line}, column {first.column}: {first.message}{more}")
+        super().__init__(f"{file_name}:{first.line}:{first.column}: {first.message}{more}")
 
 
 class NotFoundError(BillingError):

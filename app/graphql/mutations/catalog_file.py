@@ -29,7 +29,7 @@ class ApplyCatalogInput:
         f"{BODY_LIMIT_BYTES // 1024} kB. What it does not name is left alone."
     )
     dry_run: bool = strawberry.field(default=False, description="Tell what would change, and write nothing.")
-    file_name: str = strawberry.field(default="catalog.toml", description="For people: what the file is called.")
+    file_name: str = strawberry.field(default="catalog.toml", description="What messages about faults call the file.")
 
 
 @strawberry.type(directives=follows(), description="What applying the file changes, or in a dry run would change.")

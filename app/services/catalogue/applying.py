@@ -23,7 +23,7 @@ from app.services.result import settle
 
 
 class ApplyCatalogueInput(msgspec.Struct, frozen=True, kw_only=True):
-    """`source` is the file's text; `file_name` is kept with the request, for people. A dry run writes nothing."""
+    """`source` is the file's text, `file_name` what faults call it. A dry run writes nothing."""
 
     idempotency_key: str
     source: str
@@ -53,6 +53,13 @@ async def apply_catalogue(rt: Runtime, principal: Principal, input: ApplyCatalog
     A dry run takes no idempotency key. Raises `CatalogueFaultsError` with every fault of the file.
     """
     refuse(idempotency_key_faults(input.idempotency_key), text_faults((*INPUT, "fileName"), input.file_name))
+    try:
+        return await _apply(rt, principal, input)
+    except CatalogueFaultsError as error:
+        raise CatalogueFaultsError(error.faults, file_name=input.file_name) from error
+
+
+async def _apply(rt: Runtime, principal: Principal, input: ApplyCatalogueInput) -> Applied:
     document = await asyncio.to_thread(parse, input.source)
     if input.dry_run:
         decided = await _decide(rt, document)

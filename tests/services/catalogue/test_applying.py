@@ -150,6 +150,12 @@ async def test_one_fault_and_nothing_of_the_file_is_applied(rt: Runtime) -> None
     assert await rt.store.count(Kind.FEATURE) == 0
 
 
+@pytest.mark.parametrize("source", ["plans = 1", "plans"], ids=["fault", "no TOML"])
+async def test_faults_call_the_file_by_its_name(rt: Runtime, source: str) -> None:
+    with pytest.raises(CatalogueFaultsError, match=r"^shop\.toml:1:"):
+        await apply_catalogue(rt, ADMIN, ApplyCatalogueInput(idempotency_key="k", source=source, file_name="shop.toml"))
+
+
 async def test_a_key_that_failed_may_be_used_for_the_mended_file(rt: Runtime) -> None:
     with pytest.raises(CatalogueFaultsError):
         await apply(rt, "no TOML")

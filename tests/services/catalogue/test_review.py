@@ -64,7 +64,7 @@ def test_every_fault_says_what_it_is_about_and_what_to_do() -> None:
 def test_the_error_counts_the_faults_and_tells_the_first() -> None:
     error = CatalogueFaultsError(reversed(faults_of(TEN_FAULTS)))
 
-    assert error.message == "line 1, column 16: default_plan names no plan: 'hoby'; did you mean hobby? (and 10 more)"
+    assert error.message == "catalog.toml:1:16: default_plan names no plan: 'hoby'; did you mean hobby? (and 10 more)"
 
 
 def test_what_is_offered_and_not_named_is_told() -> None:
@@ -92,3 +92,13 @@ def test_what_is_as_the_file_says_is_told() -> None:
     done = reviewed('features.api_calls = { name = "api_calls", type = "METERED" }', Catalogue([feature()]))
 
     assert (done.unchanged(), done.changes()) == ((Part(ChangeKind.FEATURE, "api_calls"),), ())
+
+
+def test_of_a_great_many_faults_the_last_are_told_without_what_was_meant() -> None:
+    catalogue = Catalogue([feature(f"feature_{number}") for number in range(100)])
+    rows = "".join(f"featur_{number} = 1\n" for number in range(100))
+
+    first, *_, last = faults_of(f'[plans.pro]\nname = "Pro"\n[plans.pro.features]\n{rows}', catalogue)
+
+    assert first.message.endswith("names no feature; did you mean feature_0?")
+    assert last.message.endswith(", … (80 more)")
