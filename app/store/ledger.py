@@ -12,11 +12,10 @@ from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import COUNTED, Granularity, Slice, slice_at
 from app.ports.store import Page, ResultExistsError
 from app.ports.usage import UsageFilter
-from app.store.journals import UsageEventDocument
 from app.store.mapping import from_fields, to_document
 from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError
 from app.store.translation import to_date, to_instant
-from app.store.writes import by_kind, checked
+from app.store.writes import by_kind
 
 Raw = dict[str, Any]
 
@@ -35,8 +34,8 @@ class MongoLedger:
         self._events = mongo.db["usage_events"]
 
     async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
-        writes = by_kind(balances)
-        entries = [checked(UsageEventDocument, to_document(event)) for event in events]
+        writes = by_kind(balances, as_checked=False)
+        entries = [to_document(event) for event in events]
 
         async def body(session: AsyncClientSession) -> None:
             if entries:

@@ -1,6 +1,6 @@
 """What a write asks of each collection: compare-and-set by version and incarnation, checked by the document class."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -26,15 +26,16 @@ class KindWrite(msgspec.Struct, frozen=True):
     replaced: Sequence[Record]
 
 
-def by_kind(records: Sequence[Record]) -> list[KindWrite]:
+def by_kind(records: Sequence[Record], *, as_checked: bool = True) -> list[KindWrite]:
     """Group records that carry the version they shall have; version 1 is an insert.
 
-    Replacements go first, so that a unique key which one record gives up is free for another.
+    Replacements go first, so that a unique key which one record gives up is free for another. The documents' classes
+    check them unless told otherwise, as where writes are hot.
     """
     grouped: dict[Kind, list[Record]] = {}
     for record in records:
         grouped.setdefault(record.KIND, []).append(record)
-    return [_kind_write(kind, members) for kind, members in grouped.items()]
+    return [_kind_write(kind, members, _document if as_checked else to_document) for kind, members in grouped.items()]
 
 
 def checked(document: type[StoredDocument], raw: Raw) -> Raw:
@@ -68,10 +69,10 @@ def word(collection: str) -> str:
     return collection.removesuffix("s").replace("_", " ")
 
 
-def _kind_write(kind: Kind, records: Sequence[Record]) -> KindWrite:
+def _kind_write(kind: Kind, records: Sequence[Record], document: Callable[[Record], Raw]) -> KindWrite:
     replaced = [record for record in records if record.version > 1]
-    replacements: list[Operation] = [ReplaceOne(_as_believed(record), _document(record)) for record in replaced]
-    inserts: list[Operation] = [InsertOne(_document(record)) for record in records if record.version <= 1]
+    replacements: list[Operation] = [ReplaceOne(_as_believed(record), document(record)) for record in replaced]
+    inserts: list[Operation] = [InsertOne(document(record)) for record in records if record.version <= 1]
     return KindWrite(kind, [*replacements, *inserts], replaced)
 
 

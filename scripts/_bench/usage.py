@@ -51,11 +51,12 @@ class Bench:
         clock, ids = SystemClock(), Uuid7Ids()
         self.cache = BillingCache(feed=Feed(), clock=clock, default_plan_key="free")
         store, ledger = MongoStore(self.mongo), MongoLedger(self.mongo)
-        nothing: Any = None  # `consume` uses neither inbox nor sync
+        nothing: Any = None  # `consume` uses neither audit, inbox, sync nor Stripe
         self.rt = Runtime(
             clock=clock,
             ids=ids,
             store=store,
+            audit=nothing,
             ledger=ledger,
             usage=GroupCommit(store, ledger, self.cache, clock=clock, ids=ids),
             cache=self.cache,
@@ -64,6 +65,7 @@ class Bench:
             sync=nothing,
             metrics=Metrics(),
             backdate_ms=0,
+            stripe=None,
         )
         self.sync = SyncService(
             mongo=self.mongo,

@@ -13,7 +13,7 @@ from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record
 from app.domain.plan import ResetPeriod
 from app.domain.stripe_object import StripeObject, StripeSource
-from app.domain.usage import Balance, Draw, Meter, UsageEvent, UsageKind, UsageLine, WindowRef
+from app.domain.usage import Balance, Draw, Meter, Pot, Reservation, UsageEvent, UsageKind, UsageLine, WindowRef
 from app.domain.workspace import Address, BillingDetails, TaxId, WorkspaceTrial
 from app.ports.store import StoredResult
 from app.store.documents import RECORD_DOCUMENTS, StoredDocument, WorkspaceDocument
@@ -22,6 +22,16 @@ from app.store.mapping import from_document, to_document
 from app.store.mongo import DOCUMENTS
 from app.store.writes import checked
 
+_LINE = UsageLine(
+    feature_key="images",
+    balance_key="ai",
+    amount=Decimal(1),
+    charge=Decimal("2.5"),
+    draws=(
+        Draw(amount=Decimal(1), windows=(WindowRef(ResetPeriod.MONTH, NOW),)),
+        Draw(amount=Decimal("1.5"), pot="grant_1", pot_start_at=NOW),
+    ),
+)
 _METER = Meter(reset_period=ResetPeriod.MONTH, start_at=NOW, end_at=None, used=Decimal("1.5"))
 _BILLING = BillingDetails(legal_name="Acme", address=Address(country="DE"), tax_ids=(TaxId("eu_vat", "DE123456789"),))
 _TRIAL = WorkspaceTrial(plan_id="plan_1", started_at=NOW, ends_at=NOW + 1)
@@ -34,7 +44,14 @@ RECORDS = [
     grant(amount=Decimal(5)),
     override(value=("eu", "us")),
     ApiKey(id="key_1", version=1, incarnation="i", name="ci", secret_hash="0" * 64, scopes=(Scope.ADMIN,)),
-    Balance(id="ws_1", version=1, incarnation="i", meters={"api.calls": (_METER,)}),
+    Balance(
+        id="ws_1",
+        version=1,
+        incarnation="i",
+        meters={"api.calls": (_METER,)},
+        pots={"ai": (Pot(id="grant_1", start_at=NOW, end_at=NOW + 1, used=Decimal(1)),)},
+        reservations=(Reservation(id="rsv_1", lines=(_LINE,), principal="key_1", created_at=NOW, expires_at=NOW + 1),),
+    ),
     StripeObject(id="sub_1", version=1, incarnation="i", type="subscription", raw="{}", source=StripeSource.FETCH),
     migration(cursor="sub_1", moved=1),
 ]
@@ -52,15 +69,7 @@ USAGE = UsageEvent(
     id="use_1",
     workspace_id="ws_1",
     kind=UsageKind.RECORD,
-    lines=(
-        UsageLine(
-            feature_key="api_calls",
-            balance_key="api_calls",
-            amount=Decimal(1),
-            charge=Decimal(1),
-            draws=(Draw(amount=Decimal(1), windows=(WindowRef(ResetPeriod.MONTH, NOW),)),),
-        ),
-    ),
+    lines=(_LINE,),
     occurred_at=NOW,
     recorded_at=NOW,
     principal="key_1",

@@ -1,0 +1,17 @@
+"""The benchmark runs and prints a ratio for every case; what they are is for people to read."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_benchmark_of_usage_prints_its_ratios() -> None:
+    command = [sys.executable, ROOT / "scripts" / "_bench" / "usage.py", "--rounds", "1", "--seconds", "0.1"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=True)
+
+    assert len(re.findall(r"ratio +[\d.]+", done.stdout)) == 6
+    assert len(re.findall(r"revocation written and in RAM.* n=\d+", done.stdout)) == 2
