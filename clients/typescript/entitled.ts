@@ -309,6 +309,8 @@ export type EntitlementFragment = { featureKey: string, hasAccess: boolean, acce
 
 export type EntitlementSetFragment = { workspaceId: string, version: string, accessDeniedReason: AccessDeniedReason | null, entitlements: Array<EntitlementFragment> };
 
+type Refusal_CatalogFaultsError_Fragment = { code: string, message: string, path: Array<string> | null };
+
 type Refusal_ConflictError_Fragment = { code: string, message: string, path: Array<string> | null };
 
 type Refusal_IdempotencyConflictError_Fragment = { code: string, message: string, path: Array<string> | null };
@@ -320,6 +322,7 @@ type Refusal_NotFoundError_Fragment = { code: string, message: string, path: Arr
 type Refusal_ValidationError_Fragment = { code: string, message: string, path: Array<string> | null };
 
 export type RefusalFragment =
+  | Refusal_CatalogFaultsError_Fragment
   | Refusal_ConflictError_Fragment
   | Refusal_IdempotencyConflictError_Fragment
   | Refusal_LimitExceededError_Fragment
