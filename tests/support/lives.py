@@ -165,6 +165,12 @@ class Life:
     def consume(self, *lines: Wanted) -> bool:
         return self._take(UsageKind.CONSUME, consumption.consume(self.state, self.catalogue, lines, self.at))
 
+    def ask(self, *lines: Wanted) -> Refused:
+        """Ask for what is refused."""
+        outcome = consumption.consume(self.state, self.catalogue, lines, self.at)
+        assert isinstance(outcome, Refused)
+        return outcome
+
     def reserve(self, *lines: Wanted, ttl: int = HOUR, id: str = "") -> bool:
         blank = Reservation(
             id=id or self.new_id("res"), lines=(), principal="k", created_at=self.at, expires_at=self.at + ttl
