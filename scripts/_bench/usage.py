@@ -171,8 +171,8 @@ async def revocations(bench: Bench, seconds: float) -> None:
     """Print how long a revocation takes to reach RAM by the stream, idle and under a flood of usage."""
     idle = [await bench.revoke() for _ in range(30)]
     flood = asyncio.create_task(rate(bench.consume, callers=64, spread=SPREAD, seconds=seconds))
-    await asyncio.sleep(0.5)
-    busy: list[float] = []
+    await asyncio.sleep(seconds / 10)
+    busy = [await bench.revoke()]
     while not flood.done():
         busy.append(await bench.revoke())
     for name, took in (("idle", idle), ("under a flood of usage", busy)):
