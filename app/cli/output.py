@@ -52,21 +52,11 @@ def table(titles: Iterable[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows; a terminal folds them to its width, the first column last, and a pipe gets each whole in a line."""
     names, cells = list(titles), [[_cell(value) for value in row] for row in rows]
     if sys.stdout.isatty():
-        _fold(names, cells)
+        from app.cli.table import fold  # rich takes longer than all else that a command loads
+
+        fold(names, cells)
     else:
         _align([names, *cells])
-
-
-def _fold(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    grid = Table(box=None, pad_edge=False)
-    for position, title in enumerate(titles):
-        grid.add_column(title, overflow="fold", no_wrap=position == 0)
-    for row in rows:
-        grid.add_row(*row)
-    Console(highlight=False, markup=False).print(grid)
 
 
 def _align(rows: Iterable[Sequence[str]]) -> None:
