@@ -73,15 +73,19 @@ def remedies(question: Question, answer: Entitlement) -> tuple[Remedy, ...]:
     )
 
 
-def _helps(question: Question, state: WorkspaceState, *, at: int | None = None) -> bool:
+def _helps(question: Question, state: WorkspaceState) -> bool:
+    return _answer(question, state, question.at).has_access
+
+
+def _answer(question: Question, state: WorkspaceState, at: int) -> Entitlement:
     return evaluate(
         question.feature_key,
         state,
         question.catalogue,
-        question.at if at is None else at,
+        at,
         requested_usage=question.requested_usage,
         requested_values=question.requested_values,
-    ).has_access
+    )
 
 
 def _payments(question: Question, state: WorkspaceState) -> Iterator[Remedy]:
@@ -155,10 +159,11 @@ def _waits(question: Question, answer: Entitlement) -> Iterator[Remedy]:
     for _ in range(_TURNS_MAX):
         if turn_at is None or question.state is None:
             return
-        if _helps(question, question.state, at=turn_at):
+        then = _answer(question, question.state, turn_at)
+        if then.has_access:
             yield Remedy(kind=RemedyKind.WAIT_UNTIL, at=turn_at)
             return
-        turn_at = evaluate(question.feature_key, question.state, question.catalogue, turn_at).valid_until_at
+        turn_at = then.valid_until_at
 
 
 def _running(state: WorkspaceState) -> Subscription | None:
