@@ -1,5 +1,6 @@
 """What every resolver is given: the runtime, who calls, and the one instant of the operation."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -18,9 +19,12 @@ T = TypeVar("T")
 
 
 class Context:
-    """One operation's context. `at` is its instant: everything in one answer is true at the same moment."""
+    """One operation's context. `at` is its instant: everything in one answer is true at the same moment.
 
-    __slots__ = ("at", "cursors", "operation", "principal", "request_id", "rt")
+    What takes milliseconds and may be asked for a thousand times is done under `turn`, one after the other.
+    """
+
+    __slots__ = ("at", "cursors", "operation", "principal", "request_id", "rt", "turn")
 
     def __init__(
         self, rt: Runtime, *, principal: Principal, operation: Operation, cursors: Cursors, request_id: str
@@ -31,6 +35,7 @@ class Context:
         self.cursors = cursors
         self.request_id = request_id
         self.at = rt.clock.now_at()
+        self.turn = asyncio.Lock()
 
     def loaded(self) -> Runtime:
         """Return the runtime. Raises `NotReadyError` while RAM was never loaded."""

@@ -1,5 +1,6 @@
 """Hostile operations: refused with a code, quickly, and without harm to the next caller."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -171,3 +172,19 @@ async def test_a_thousand_checks_may_select_everything(api: Api) -> None:
     answer = await api.ask(query, {"i": [{"workspaceId": "ws_1", "featureKey": "api_calls"}] * 1000})
 
     assert len(answer["data"]["checkEntitlements"]) == 1000
+
+
+async def test_many_remedies_leave_room_for_others(api: Api) -> None:
+    denied = {"workspaceId": "ws_1", "featureKey": "api_calls", "requestedUsage": "1000000000"}
+    query = "query($i: [CheckInput!]!) { checkEntitlements(inputs: $i) { remedies { kind } } }"
+    others = 0
+
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(api.ask(query, {"i": [denied] * 100}))
+        while not asked.done():
+            await api.ask(f"{{ checkEntitlement(input: {CHECK}) {{ entitlement {{ hasAccess }} }} }}")
+            await asyncio.sleep(0)  # over a socket every answer waits
+            others += 1
+
+    assert len(asked.result()["data"]["checkEntitlements"]) == 100
+    assert others > 10

@@ -1,5 +1,6 @@
 """The answer to a check, and the set of all answers for a workspace."""
 
+import asyncio
 from decimal import Decimal
 
 import strawberry
@@ -8,6 +9,7 @@ from app.domain import entitlement as domain
 from app.domain.explanation import Question, explain
 from app.domain.plan import LimitBehavior
 from app.domain.remedy import remedies
+from app.graphql.context import Info
 from app.graphql.permissions import SEES_ENTITLEMENT, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.catalogue import Feature
@@ -115,9 +117,12 @@ class EntitlementDecision:
             "where nothing here helps."
         )
     )
-    def remedies(self) -> list[Remedy]:
-        found = remedies(self.question, self.answer) if self.question else ()
-        return [Remedy.from_domain(remedy) for remedy in found]
+    async def remedies(self, info: Info) -> list[Remedy]:
+        if self.question is None or self.answer.has_access:
+            return []
+        async with info.context.turn:
+            await asyncio.sleep(0)  # milliseconds a denial: other requests come in between
+            return [Remedy.from_domain(remedy) for remedy in remedies(self.question, self.answer)]
 
     @classmethod
     def of(cls, answer: domain.Entitlement, question: Question | None) -> "EntitlementDecision":
