@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from app.domain.errors import FieldError
-from app.domain.faults import fault
+from app.domain.faults import LAST_INSTANT, fault
 from app.domain.period import add_months
 from app.domain.usage import UsageKind
 
@@ -19,6 +19,8 @@ COUNTED: Final = frozenset(UsageKind) - {UsageKind.RESERVE, UsageKind.RELEASE}
 
 _ZERO: Final = Decimal(0)
 _LENGTH_MS: Final = {"HOUR": 3_600_000, "DAY": 86_400_000}
+_LATEST: Final = LAST_INSTANT - 31 * _LENGTH_MS["DAY"]
+"""No slice that begins by then ends after the last date that can be written."""
 
 
 class Granularity(StrEnum):
@@ -41,7 +43,9 @@ class Slice(msgspec.Struct, frozen=True, gc=False):
 
 def range_faults(granularity: Granularity, from_at: int, to_at: int) -> Iterator[FieldError]:
     """Check what is to be summed up: from before to, and not too many slices."""
-    if to_at <= from_at:
+    if to_at > _LATEST:
+        yield fault(("to",), "OUT_OF_RANGE", "must lie before December 9999")
+    elif to_at <= from_at:
         yield fault(("to",), "OUT_OF_RANGE", "must be later than from")
     elif _slices_between(granularity, from_at, to_at) > SLICES_MAX:
         yield fault(("granularity",), "OUT_OF_RANGE", f"makes more than {SLICES_MAX} slices; ask for less or coarser")
