@@ -113,6 +113,17 @@ async def test_a_level_is_set_and_usage_corrected(call: Caller) -> None:
     ]
 
 
+async def test_an_entry_is_found_by_its_id(call: Caller) -> None:
+    used = await call.on("consume", ("api_calls", 1))
+    node = "query($i: ID!) { node(id: $i) { id ... on UsageEvent { kind } } }"
+
+    found = await call.api.data(node, {"i": used["eventId"]}, key=call.key)
+
+    assert found["node"] == {"id": used["eventId"], "kind": "CONSUME"}
+    assert (await call.api.data(node, {"i": "use_0"}, key=call.key))["node"] is None
+    assert (await call.api.data(node, {"i": "use_\x00"}, key=call.key))["node"] is None
+
+
 async def record_all(call: Caller, *records: dict[str, Any]) -> list[dict[str, Any]]:
     query = f"""mutation($i: RecordUsageBatchInput!) {{ recordUsageBatch(input: $i) {{ results {{
         __typename {RECORDED} ... on UserError {{ code message path }} }} }} }}"""
@@ -234,6 +245,7 @@ async def test_usage_is_summed_up_by_slices_corrections_included(call: Caller) -
     [
         {"from": "2026-09-21T12:00:00Z", "to": "2026-09-21T12:00:00Z"},
         {"from": "2020-09-21T12:00:00Z", "to": "2026-09-21T12:00:00Z"},
+        {"from": "9999-12-31T00:00:00Z", "to": "9999-12-31T12:00:00Z"},
         {"key": "none"},
     ],
 )

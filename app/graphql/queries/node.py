@@ -8,6 +8,7 @@ import strawberry
 
 from app.domain import grant, ids, plan
 from app.domain.change import Kind
+from app.domain.faults import is_storable
 from app.graphql.context import Info
 from app.graphql.permissions import check_type, requires
 from app.graphql.queries.migrations import find_migration
@@ -18,6 +19,7 @@ from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
 from app.graphql.types.migration import CatalogMigration
 from app.graphql.types.node import Node
 from app.graphql.types.stripe_event import StripeEvent
+from app.graphql.types.usage import UsageEvent
 from app.graphql.types.workspace import Subscription, Workspace, workspace_of
 
 STRIPE_EVENT: Final = "evt"
@@ -88,6 +90,11 @@ async def _audit_entry(info: Info, id: str) -> AuditEntry | None:
     return AuditEntry.from_domain(found) if found else None
 
 
+async def _usage_event(info: Info, id: str) -> UsageEvent | None:
+    found = (await info.context.rt.ledger.events((id,))).get(id) if is_storable(id) else None
+    return UsageEvent.from_domain(found) if found else None
+
+
 _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.WORKSPACE: (Workspace, _workspace),
     ids.FEATURE: (Feature, _feature),
@@ -98,5 +105,6 @@ _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.API_KEY: (ApiKey, _api_key),
     ids.AUDIT_ENTRY: (AuditEntry, _audit_entry),
     ids.MIGRATION: (CatalogMigration, find_migration),
+    ids.USAGE_EVENT: (UsageEvent, _usage_event),
     STRIPE_EVENT: (StripeEvent, _stripe_event),
 }
