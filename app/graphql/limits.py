@@ -163,6 +163,9 @@ _LISTS: Final = {
     "workspaces": (50, 100),
     "subscriptions": (50, 100),
     "stripeEvents": (50, 100),
+    "usageEvents": (50, 100),
+    "auditLog": (50, 100),
+    "migrations": (50, 100),
     "entitlements": (5, 5),
     "checkEntitlements": (CHECKS_LIMIT, CHECKS_LIMIT),
 }

@@ -29,6 +29,10 @@ def _deep_doubling(levels: int) -> str:
     return f'{{ workspace(id: "a") {{ ...F0 }} }} {" ".join(parts)} fragment F{levels} on Workspace {{ id }}'
 
 
+def _repeating(listing: str, type: str) -> str:
+    return f"{{ {listing} {{ nodes {{ {'...F ' * 40} }} }} }} fragment F on {type} {{ {'id ' * 30} }}"
+
+
 HOSTILE = {
     "depth": (
         '{ workspace(id: "a") ' + "{ subscriptions { nodes { workspace " * 6 + "{ id }" + " } } }" * 6 + " }",
@@ -65,6 +69,9 @@ HOSTILE = {
         + " }",
         LIMIT,
     ),
+    "cost of the audit": (_repeating("auditLog", "AuditEntry"), LIMIT),
+    "cost of migrations": (_repeating("migrations", "CatalogMigration"), LIMIT),
+    "cost of the ledger": (_repeating('usageEvents(workspaceId: "a")', "UsageEvent"), LIMIT),
     "unknown fields": ("{ " + " ".join(f"x{i}" for i in range(300)) + " }", "GRAPHQL_VALIDATION_FAILED"),
     "no operation": ("fragment F on Query { plans { id } }", None),
     "not GraphQL": ("}{", "GRAPHQL_PARSE_FAILED"),
