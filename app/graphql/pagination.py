@@ -57,6 +57,19 @@ def page_size(first: int | None) -> int:
     return first
 
 
+def timed_key(at: int, id: str) -> str:
+    """Return the key of what is listed by an instant, and by id where instants are equal."""
+    return f"{at}:{id}"
+
+
+def read_timed_key(key: str | None) -> tuple[int, str] | None:
+    """Return instant and id of such a key, which has come in a cursor of ours."""
+    if key is None:
+        return None
+    at, _, id = key.partition(":")  # noqa: A001 - the API's word
+    return int(at), id
+
+
 @strawberry.type(directives=follows(), description="Where a page stands in its listing.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more follows; ask with `after: endCursor`.")

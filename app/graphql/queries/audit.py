@@ -8,7 +8,7 @@ import strawberry
 from app.domain import audit as domain
 from app.domain.change import Kind
 from app.graphql.context import Info
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, edges_of, page_info, page_size, read_timed_key, timed_key
 from app.graphql.permissions import OPERATES, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.audit import AuditChain, AuditEntry
@@ -45,11 +45,11 @@ class AuditQueries:
         check_filter(wanted)
         trail, cursors = info.context.rt.audit, info.context.cursors
         listing = f"auditLog:{msgspec.json.encode(wanted).decode()}"
-        start = _place(cursors.read(listing, after))
+        start = read_timed_key(cursors.read(listing, after))
         page = await trail.page(wanted, after=start, first=page_size(first))
         edges, nodes = edges_of(
             page.items,
-            cursor=lambda entry: cursors.write(listing, f"{entry.recorded_at}:{entry.id}"),
+            cursor=lambda entry: cursors.write(listing, timed_key(entry.recorded_at, entry.id)),
             translate=AuditEntry.from_domain,
         )
         return Connection(
@@ -77,11 +77,3 @@ class AuditQueries:
     ) -> AuditChain:
         report = await verify_chain(info.context.rt, expect=expect, expired_before_at=expired_before_at)
         return AuditChain.from_domain(report)
-
-
-def _place(key: str | None) -> tuple[int, str] | None:
-    """Read the cursor's key, which we have signed."""
-    if key is None:
-        return None
-    at, _, id = key.partition(":")  # noqa: A001 - the API's word
-    return int(at), id

@@ -7,11 +7,10 @@ import strawberry
 
 from app.domain.errors import NotFoundError
 from app.domain.faults import is_storable, refuse
-from app.domain.usage import UsageEvent as Entry
 from app.domain.usage_summary import Granularity, range_faults, slices
 from app.graphql.context import Info
 from app.graphql.errors import bad_input
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, edges_of, page_info, page_size, read_timed_key, timed_key
 from app.graphql.permissions import READS_USAGE, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.usage import UsageEvent, UsageSummary
@@ -52,9 +51,11 @@ class UsageQueries:
         if not is_storable(workspace_id) or not is_storable(feature_key or ""):
             raise bad_input("an argument holds a NUL or half a surrogate pair")
         listing = f"usage:{wanted.workspace_id}:{feature_key or ''}:{since or ''}:{until or ''}"
-        page = await ledger.page(wanted, after=_place(cursors.read(listing, after)), first=size)
+        page = await ledger.page(wanted, after=read_timed_key(cursors.read(listing, after)), first=size)
         edges, nodes = edges_of(
-            page.items, cursor=lambda entry: cursors.write(listing, _key(entry)), translate=UsageEvent.from_domain
+            page.items,
+            cursor=lambda entry: cursors.write(listing, timed_key(entry.occurred_at, entry.id)),
+            translate=UsageEvent.from_domain,
         )
         return Connection(
             edges=edges,
@@ -88,17 +89,6 @@ class UsageQueries:
         wanted = UsageFilter(workspace_id=owner, feature_key=feature_key, from_at=since, to_at=until)
         found = await info.context.rt.ledger.summary(wanted, granularity)
         return UsageSummary.from_domain(owner, feature_key, slices(granularity, since, until, found))
-
-
-def _key(entry: Entry) -> str:
-    return f"{entry.occurred_at}:{entry.id}"
-
-
-def _place(key: str | None) -> tuple[int, str] | None:
-    if key is None:
-        return None
-    at, _, name = key.partition(":")
-    return int(at), name
 
 
 async def _id_of(info: Info, ref: str) -> str | None:
