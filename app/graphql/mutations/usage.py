@@ -12,6 +12,7 @@ from app.domain.errors import BillingError, NotReadyError, UnavailableError
 from app.domain.explanation import Question
 from app.graphql.context import Context, Info
 from app.graphql.errors import bad_input
+from app.graphql.limits import BODY_LIMIT_BYTES
 from app.graphql.mutations.inputs import KEY, REPLAYED, WORKSPACE, to_texts
 from app.graphql.permissions import WRITES_USAGE, follows, requires
 from app.graphql.scalars import DateTime, Json
@@ -96,7 +97,10 @@ class RecordUsageInput:
 
 @strawberry.input(description="Reports of usage, each of which is recorded, or refused, on its own.")
 class RecordUsageBatchInput:
-    records: list[RecordUsageInput] = strawberry.field(description="1 to 1,000, each with its own idempotencyKey.")
+    records: list[RecordUsageInput] = strawberry.field(
+        description="1 to 1,000, each with its own idempotencyKey, in a request of at most "
+        f"{BODY_LIMIT_BYTES // 1024} kB: with long properties that are fewer."
+    )
 
 
 @strawberry.input(description="What level a FLUCTUATING feature stands at.")

@@ -26,7 +26,7 @@ class CheckInput:
     feature_key: str = strawberry.field(description="The feature's key. An unknown one is answered, not refused.")
     requested_usage: Decimal | None = strawberry.field(
         default=None,
-        description="METERED only: how much is about to be used; 1 unless given, 0 asks whether it is there at all.",
+        description="METERED and CREDIT only: how much is about to be used. 1 unless given; 0: is it there at all?",
     )
     requested_values: list[str] | None = strawberry.field(
         default=None, description="CONFIG only: values that must all be allowed."
