@@ -24,6 +24,7 @@ from app.cli import (
     resync,
     schema,
     serve,
+    status,
     usage,
     workspaces,
 )
@@ -42,6 +43,7 @@ app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("check")(check.check)
+app.command("status")(status.status)
 app.command("resync")(resync.resync)
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(catalog.app, name="catalog")
@@ -89,7 +91,7 @@ def run(arguments: Sequence[str]) -> int:
                 code = command(given or ["--help"], prog_name=_NAME, standalone_mode=False)
         sys.stdout.flush()
     except typer.TyperException as error:
-        if message := error.format_message():  # a noun without a verb has printed its help
+        if message := _explain(error):  # a noun without a verb has printed its help
             output.note(f"entitled: {message}")
         return error.exit_code
     except SystemExit as ended:  # typer's way to end after completion
@@ -100,6 +102,14 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
         return ExitCode.OK
     return int(code or ExitCode.OK)
+
+
+def _explain(error: typer.TyperException) -> str:
+    """Return what is wrong; of wrong arguments also where it is told which are right."""
+    message, context = error.format_message().replace("Value error, ", ""), getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} See `{context.command_path} --help`."
 
 
 def _show_completion(command: Any, shell: str) -> int:

@@ -16,7 +16,7 @@ from typer.main import get_command
 from app.cli.main import app
 
 COMMANDS = (
-    *("serve", "demo", "doctor", "check", "resync"),
+    *("serve", "demo", "doctor", "check", "status", "resync"),
     *("workspaces", "plans", "grants", "overrides", "usage", "events", "keys", "audit", "schema"),
 )
 
@@ -67,7 +67,19 @@ def test_wrong_usage_is_exit_code_2_and_one_line(
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
 
 
-@pytest.mark.parametrize("noun", COMMANDS[5:])
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("usage", "record", "acme", "seats", "5"), "(5). See `entitled usage record --help`."),
+        (("usag",), "Did you mean 'usage'? See `entitled --help`."),
+        (("events", "list", "--status", "LOST"), ": 'LOST' is not one of 'received',"),
+    ],
+)
+def test_wrong_usage_says_where_right_usage_is_told(entitled: Command, arguments: tuple[str, ...], told: str) -> None:
+    assert told in entitled(*arguments).err
+
+
+@pytest.mark.parametrize("noun", COMMANDS[6:])
 def test_a_noun_alone_shows_its_verbs_and_nothing_else(entitled: Command, noun: str) -> None:
     ran = entitled(noun)
 
