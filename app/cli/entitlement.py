@@ -1,14 +1,14 @@
 """An entitlement as commands show it: what is asked for, a sentence, a table's columns."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from app.cli.output import Column
 
 SELECTION: Final = """
   featureKey hasAccess accessDeniedReason limitBehavior readOnly inGrace graceEndsAt isTrial trialEndsAt value
   validUntil version usage { used limit remaining overage periodStart resetsAt }
-  grants { source sourceId amount expiresAt }
+  grants { id featureKey source sourceId limitBehavior amount remaining value expiresAt }
 """
 
 
@@ -44,6 +44,10 @@ def sentence(workspace: str, answer: dict[str, Any]) -> str:
     return "; ".join([verdict, *_details(answer)])
 
 
+def _value(value: object) -> str:
+    return ", ".join(map(str, cast("list[object]", value))) if isinstance(value, list) else str(value)
+
+
 def _details(answer: dict[str, Any]) -> list[str]:
     found: list[str] = []
     if usage := answer["usage"]:
@@ -51,7 +55,7 @@ def _details(answer: dict[str, Any]) -> list[str]:
         resets = f", resets at {usage['resetsAt']}" if usage["resetsAt"] else ""
         found.append(f"used {usage['used']} {limit}{resets}")
     if answer["value"] is not None:
-        found.append(f"value {answer['value']}")
+        found.append(f"value {_value(answer['value'])}")
     if answer["isTrial"]:
         found.append(f"trial until {answer['trialEndsAt']}")
     if answer["inGrace"]:
