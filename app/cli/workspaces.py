@@ -62,6 +62,18 @@ _SUBSCRIPTION_COLUMNS: Final[dict[str, output.Column]] = {
 }
 
 
+_BY_HAND: Final = ("MANUAL", "PROMOTIONAL", "TOP_UP", "OVERRIDE")
+_GRANT_COLUMNS: Final[dict[str, output.Column]] = {
+    "ID": "id",
+    "SOURCE": "source",
+    "FEATURE": "featureKey",
+    "AMOUNT": lambda grant: "unlimited" if grant["limitBehavior"] == "UNLIMITED" else grant["amount"],
+    "LEFT": "remaining",
+    "VALUE": "value",
+    "EXPIRES": "expiresAt",
+}
+
+
 @app.command("list")
 def list_workspaces(limit: options.Limit = None, as_json: options.Json = False) -> None:
     """List workspaces in the order of their creation, archived ones too."""
@@ -88,7 +100,14 @@ def _print(workspace: dict[str, Any]) -> None:
     subscriptions, entitlements = workspace.pop("subscriptions"), workspace.pop("entitlements")
     output.fields(workspace)
     output.section("SUBSCRIPTIONS", subscriptions, _SUBSCRIPTION_COLUMNS)
+    output.section("GRANTS AND OVERRIDES", _beside_plans(entitlements["entitlements"]), _GRANT_COLUMNS)
     output.section("ENTITLEMENTS", entitlements["entitlements"], entitlement.COLUMNS)
+
+
+def _beside_plans(entitlements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what `grants` and `overrides` gave, each once; features that draw on credits name those' grants too."""
+    given = {grant["id"]: grant for each in entitlements for grant in each["grants"]}
+    return [grant for grant in given.values() if grant["source"] in _BY_HAND]
 
 
 @app.command("create")

@@ -107,6 +107,21 @@ def test_a_workspace_is_shown_with_its_subscriptions_and_entitlements(
 
 
 @pytest.mark.usefixtures("service")
+def test_grants_and_overrides_are_shown_with_the_ids_that_end_them(entitled: Command, workspace: str) -> None:
+    grant = entitled("grants", "add", workspace, "api_calls", "--amount", "10").out.strip()
+    override = entitled("overrides", "set", workspace, "regions", "--value", '["eu"]').out.strip()
+
+    lines = entitled("workspaces", "show", workspace).out.splitlines()
+
+    start = lines.index("GRANTS AND OVERRIDES: 2")
+    rows = {line.split()[0]: line.split()[1:] for line in lines[start + 2 : start + 4]}
+    assert rows == {
+        grant: ["MANUAL", "api_calls", "10", "10", "-", "-"],
+        override: ["OVERRIDE", "regions", "-", "-", "eu", "-"],
+    }
+
+
+@pytest.mark.usefixtures("service")
 def test_an_unknown_workspace_is_exit_code_1(entitled: Command, name: str) -> None:
     ran = entitled("workspaces", "show", name)
 
