@@ -113,12 +113,17 @@ def _read(file: Path) -> str:
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}", ExitCode.USAGE) from error
     except UnicodeDecodeError as error:
-        raise CommandError(f"{file} is not UTF-8: {error.reason} at byte {error.start + 1}", ExitCode.USAGE) from error
+        raise CommandError(
+            f"{_told(file)} is not UTF-8: {error.reason} at byte {error.start + 1}", ExitCode.USAGE
+        ) from error
+
+
+def _told(file: Path) -> str:
+    return "stdin" if file == _STDIN else str(file)
 
 
 def _send(client: Client, file: Path, source: str, key: str | None, *, dry_run: bool, as_json: bool) -> _Fields:
-    name = "stdin" if file == _STDIN else file.name
-    sent = {"source": source, "fileName": name, "dryRun": dry_run}
+    sent = {"source": source, "fileName": _told(Path(file.name)), "dryRun": dry_run}
     try:
         if dry_run:
             return client.mutate("applyCatalog", "ApplyCatalogInput", _APPLIED, {"idempotencyKey": "dry run", **sent})
@@ -130,7 +135,7 @@ def _send(client: Client, file: Path, source: str, key: str | None, *, dry_run: 
         if as_json:
             output.result_json({"faults": faults})
         for fault in faults:
-            output.note(output.printable(f"{file}:{fault['line']}:{fault['column']}: {fault['message']}"))
+            output.note(output.printable(f"{_told(file)}:{fault['line']}:{fault['column']}: {fault['message']}"))
         several = "s" if len(faults) > 1 else ""
         raise CommandError(f"{len(faults)} fault{several}; nothing was changed", ExitCode.NO) from error
 

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -29,6 +30,7 @@ _OF_CODE: Final[Mapping[str, ExitCode]] = {
     "STRIPE_REFUSED": ExitCode.CONFIGURATION,
 }
 _GATEWAY_FAULTS: Final = (502, 503, 504)
+_VARIABLE: Final = re.compile(r"^Variable '\$(?:input' has invalid value at \.|(\w+)' has invalid value(?=: ))")
 
 Fields = dict[str, Any]
 
@@ -107,7 +109,7 @@ class Client:
             "... on UserError { code message path } } }"
         )
         result: Fields = self.query(document, {"input": input})[name]
-        if str(result["__typename"]).endswith("Error"):
+        if str(result.pop("__typename")).endswith("Error"):
             raise RefusedError(result)
         return result
 
@@ -181,7 +183,7 @@ def _data(url: str, status: int, content: bytes) -> Fields:
 
 def _refusal(error: Fields) -> CommandError:
     extensions: Fields = error.get("extensions") or {}
-    message = _line(error.get("message") or "refused without a reason")
+    message = _VARIABLE.sub(r"\1", _line(error.get("message") or "refused without a reason"))
     if extensions.get("code") == "UNAVAILABLE":
         return UnansweredError(message)
     code = _OF_CODE.get(str(extensions.get("code")), ExitCode.BUG)

@@ -20,7 +20,6 @@ def resync(
         "... on ResyncPayload { compared repaired dropped divergent }",
         {"scope": "WORKSPACE" if workspace else "ALL", "workspaceId": workspace, "dryRun": dry_run},
     )
-    found.pop("__typename")
     if as_json:
         output.result_json(found)
         return

@@ -202,3 +202,20 @@ def test_a_refusal_names_its_field_once(
     server.answer = {"data": {"createWorkspace": refused}}
 
     assert entitled(*CREATE).err == f"entitled: {printed}\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "printed"),
+    [
+        ("Variable '$input' has invalid value at .lines[0].amount: no number", "lines[0].amount: no number"),
+        ("Variable '$from' has invalid value: no time", "from: no time"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named_without_graphqls_words(
+    entitled: Command, server: FakeGraphQL, message: str, printed: str
+) -> None:
+    server.answer = {"errors": [{"message": message, "extensions": {"code": "BAD_USER_INPUT"}}]}
+
+    ran = entitled(*CREATE)
+
+    assert (ran.code, ran.err) == (2, f"entitled: {printed}\n")

@@ -29,4 +29,9 @@ def test_a_dry_run_of_one_workspace_says_that_nothing_was_done(entitled: Command
 def test_json_is_one_object(entitled: Command, server: FakeGraphQL) -> None:
     server.answer = {"data": {"resync": FOUND}}
 
-    assert json.loads(entitled("resync", "--json").out)["repaired"] == 1
+    assert json.loads(entitled("resync", "--json").out) == {
+        "compared": 9,
+        "repaired": 1,
+        "dropped": 0,
+        "divergent": ["ws_1"],
+    }
