@@ -1,7 +1,6 @@
 """The audit in MongoDB: its listing, the sealing, and what a verification reads."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import bson
@@ -18,6 +17,7 @@ from app.store.journals import BY_SEAL, NEWEST_FIRST, AuditSealDocument
 from app.store.mapping import MappingError
 from app.store.mongo import Mongo, TakenError
 from app.store.seals import claim_of, head_of, readable_entry, seal_document, seal_of, sealed_entry
+from app.store.translation import to_date
 from app.store.writes import checked
 from app.telemetry import logger
 
@@ -26,7 +26,6 @@ _log = logger(__name__)
 _Raw = dict[str, Any]
 _Bound = dict[str, Any]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SEALS_AT_A_TIME: Final = 5
 _CLAIMS_AT_A_TIME: Final = 200  # hashing more at once would hold up the event loop for longer than answers may wait
 _UNSEALED: Final[Mapping[str, Any]] = {"seal": None}
@@ -99,7 +98,7 @@ class MongoAuditTrail:
             return 0
 
     async def prune(self, *, before_at: int) -> int:
-        old: _Raw = {"sealedAt": {"$lt": _date(before_at)}, "_id": {"$lt": await self.last_seal()}}
+        old: _Raw = {"sealedAt": {"$lt": to_date(before_at)}, "_id": {"$lt": await self.last_seal()}}
         with self._mongo.deadline():
             return (await self._seals.delete_many(old)).deleted_count
 
@@ -171,8 +170,8 @@ def listing(wanted: AuditFilter, *, after: tuple[int, str] | None = None) -> _Ra
     if after is not None:
         at, id = after  # noqa: A001 - the word
         within["$lte"] = at  # the index's bound, so that no page reads those before it
-        found["$or"] = [{"recordedAt": {"$lt": _date(at)}}, {"_id": {"$lt": id}}]
-    if within := {operator: _date(at) for operator, at in within.items() if at is not None}:
+        found["$or"] = [{"recordedAt": {"$lt": to_date(at)}}, {"_id": {"$lt": id}}]
+    if within := {operator: to_date(at) for operator, at in within.items() if at is not None}:
         found["recordedAt"] = within
     return found
 
@@ -184,7 +183,3 @@ def _readable(raw: _Raw) -> list[AuditEntry]:
     except MappingError as error:
         _log.warning("malformed document", kind=error.kind, id=error.id, problem=error.problem)
         return []
-
-
-def _date(at: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=at)

@@ -13,7 +13,7 @@ from bson.raw_bson import RawBSONDocument
 from app.domain.audit import AuditEntry
 from app.domain.audit_chain import LAST_NUMBER, BrokenSeal, Claim, Head, Seal, SealedEntry, hash_of
 from app.store.mapping import SCHEMA_VERSION, from_fields
-from app.store.translation import read_fields, struct_readers, struct_writers
+from app.store.translation import read_fields, struct_readers, struct_writers, to_instant
 
 _Raw = dict[str, Any]
 
@@ -89,7 +89,7 @@ def _json(value: Any) -> Any:
 
 
 def _instant(value: Any) -> int | None:
-    return round(value.replace(tzinfo=UTC).timestamp() * 1000) if isinstance(value, datetime) else None
+    return to_instant(value) if isinstance(value, datetime) else None
 
 
 def _number(value: Any) -> int | None:
