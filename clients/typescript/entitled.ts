@@ -45,7 +45,7 @@ export type CheckInput = {
   workspaceId: string;
   /** The feature's key. An unknown one is answered, not refused. */
   featureKey: string;
-  /** METERED only: how much is about to be used; 1 unless given, 0 asks whether it is there at all. */
+  /** METERED and CREDIT only: how much is about to be used. 1 unless given; 0: is it there at all? */
   requestedUsage?: string | null | undefined;
   /** CONFIG only: values that must all be allowed. */
   requestedValues?: Array<string> | null | undefined;

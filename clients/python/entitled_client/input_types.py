@@ -13,7 +13,7 @@ class CheckInput(BaseModel):
     feature_key: str
     "The feature's key. An unknown one is answered, not refused."
     requested_usage: Optional[Decimal] = None
-    "METERED only: how much is about to be used; 1 unless given, 0 asks whether it is there at all."
+    "METERED and CREDIT only: how much is about to be used. 1 unless given; 0: is it there at all?"
     requested_values: Optional[list[str]] = None
     "CONFIG only: values that must all be allowed."
 
