@@ -247,6 +247,7 @@ def _describe(addresses: Addresses, filled: Filled) -> str:
     return f"""
 GraphQL         {addresses.graphql}
 live            {addresses.live} (graphql-transport-ws)
+GraphiQL        {addresses.graphql.removesuffix("/graphql")}/graphiql
 API key         {addresses.api_key}
 webhook         {addresses.webhook}, secret {addresses.webhook_secret}
 Stripe sandbox  {addresses.stripe_api}
@@ -260,6 +261,10 @@ Ask:
     -d '{json.dumps({"query": QUESTION})}'
 The answer:
   {json.dumps({"data": ANSWER}, separators=(",", ":"))}
+
+The same from the command line, where `.venv/bin/entitled --help` names the rest:
+  export ENTITLED_URL={addresses.graphql} ENTITLED_API_KEY={addresses.api_key}
+  .venv/bin/entitled check acme api_calls
 
 Let Stripe cancel acme's subscription, then ask again:
   curl -s {addresses.stripe_api}/_sandbox/objects/{subscription} -d '{{"set": {{"status": "canceled"}}}}'
