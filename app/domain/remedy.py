@@ -1,6 +1,6 @@
 """What would turn a denial into access: each remedy is tried on a copy of the state before it is named."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -62,15 +62,21 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
 
 def remedies(question: Question, answer: Entitlement) -> tuple[Remedy, ...]:
     """Return what would help, the cheapest to do first; empty with access, and where nothing here helps."""
+    return tuple(tried for tried in tries(question, answer) if tried is not None)
+
+
+def tries(question: Question, answer: Entitlement) -> Iterator[Remedy | None]:
+    """Yield the `remedies` as they are found, and None after each try that found none.
+
+    A try is one evaluation; with many plans, add-ons and grants there are hundreds.
+    """
     if answer.has_access or question.state is None or answer.access_denied_reason in _BEYOND_HELP:
-        return ()
-    return (
-        *_payments(question, question.state),
-        *_plans(question, question.state),
-        *_add_ons(question, question.state),
-        *_top_ups(question, question.state, answer),
-        *_waits(question, answer),
-    )
+        return
+    yield from _payments(question, question.state)
+    yield from _plans(question, question.state)
+    yield from _add_ons(question, question.state)
+    yield from _top_ups(question, question.state, answer)
+    yield from _waits(question, answer)
 
 
 def _helps(question: Question, state: WorkspaceState) -> bool:
@@ -88,46 +94,51 @@ def _answer(question: Question, state: WorkspaceState, at: int) -> Entitlement:
     )
 
 
-def _payments(question: Question, state: WorkspaceState) -> Iterator[Remedy]:
+def _payments(question: Question, state: WorkspaceState) -> Iterator[Remedy | None]:
     for sub in state.subscriptions:
         if sub.status not in _UNPAID:
             continue
         paid = msgspec.structs.replace(sub, status=SubscriptionStatus.ACTIVE)
-        if _helps(question, _with(state, paid, instead_of=sub)):
-            yield Remedy(kind=RemedyKind.PAY_INVOICE, subscription_id=sub.id)
+        helps = _helps(question, _with(state, paid, instead_of=sub))
+        yield Remedy(kind=RemedyKind.PAY_INVOICE, subscription_id=sub.id) if helps else None
 
 
-def _plans(question: Question, state: WorkspaceState) -> Iterator[Remedy]:
+def _plans(question: Question, state: WorkspaceState) -> Iterator[Remedy | None]:
     for plan in question.catalogue.plans(PlanKind.PLAN):
         if plan.status is PlanStatus.ACTIVE and plan.prices:
             before = _running(state)
-            if _helps(question, _with(state, _on_plan(question, state, before, plan), instead_of=before)):
-                yield Remedy(kind=RemedyKind.PLAN, plan=plan)
+            helps = _helps(question, _with(state, _on_plan(question, state, before, plan), instead_of=before))
+            yield Remedy(kind=RemedyKind.PLAN, plan=plan) if helps else None
 
 
-def _add_ons(question: Question, state: WorkspaceState) -> Iterator[Remedy]:
+def _add_ons(question: Question, state: WorkspaceState) -> Iterator[Remedy | None]:
     sub = _running(state)
     for add_on in question.catalogue.plans(PlanKind.ADD_ON) if sub is not None else ():
         if sub is None or add_on.status is not PlanStatus.ACTIVE or not add_on.prices:
             continue
         most = min(add_on.max_quantity or _QUANTITY_MAX, _QUANTITY_MAX)
-        if quantity := _least(question, state, sub, add_on, most):
+        if quantity := (yield from _least(question, state, sub, add_on, most)):
             yield Remedy(kind=RemedyKind.ADD_ON, plan=add_on, quantity=Decimal(quantity))
 
 
-def _least(question: Question, state: WorkspaceState, sub: Subscription, add_on: Plan, most: int) -> int | None:
-    """Return the least quantity that helps; more of it never helps less."""
+def _least(
+    question: Question, state: WorkspaceState, sub: Subscription, add_on: Plan, most: int
+) -> Generator[None, None, int | None]:
+    """Return the least quantity that helps, yielding after each try; more of it never helps less."""
 
     def helps(quantity: int) -> bool:
         item = _item(question, add_on, sub, quantity=quantity)
         return _helps(question, _with(state, msgspec.structs.replace(sub, items=(*sub.items, item)), instead_of=sub))
 
-    if not helps(most):
+    does_help = helps(most)
+    yield
+    if not does_help:
         return None
     low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if helps(middle) else (middle, high)
+        yield
     return high
 
 
@@ -153,7 +164,7 @@ def _top_ups(question: Question, state: WorkspaceState, answer: Entitlement) -> 
         yield Remedy(kind=RemedyKind.TOP_UP, quantity=amount)
 
 
-def _waits(question: Question, answer: Entitlement) -> Iterator[Remedy]:
+def _waits(question: Question, answer: Entitlement) -> Iterator[Remedy | None]:
     """Yield the first instant at which the clock alone gives access, among the next turns."""
     turn_at = answer.valid_until_at
     for _ in range(_TURNS_MAX):
@@ -163,6 +174,7 @@ def _waits(question: Question, answer: Entitlement) -> Iterator[Remedy]:
         if then.has_access:
             yield Remedy(kind=RemedyKind.WAIT_UNTIL, at=turn_at)
             return
+        yield
         turn_at = then.valid_until_at
 
 

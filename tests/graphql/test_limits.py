@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import pytest
 from graphql import get_introspection_query
 from support.api import MODERN, Api
-from support.records import feature, limit, plan, sub, workspace
+from support.records import add_on, feature, grant, limit, plan, sub, workspace
 
 from app.graphql.limits import BODY_LIMIT_BYTES
 
@@ -188,6 +189,40 @@ async def test_many_remedies_leave_room_for_others(api: Api) -> None:
 
     async with asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(api.ask(query, {"i": [denied] * 100}))
+        while not asked.done():
+            await api.ask(f"{{ checkEntitlement(input: {CHECK}) {{ entitlement {{ hasAccess }} }} }}")
+            await asyncio.sleep(0)  # over a socket every answer waits
+            others += 1
+
+    assert len(asked.result()["data"]["checkEntitlements"]) == 100
+    assert others > 10
+
+
+async def test_one_denial_with_much_to_try_leaves_room_for_others(api: Api) -> None:
+    packs = [add_on(f"pack_{number}", limit(amount=1)) for number in range(20)]
+    api.put(*packs, *(grant(f"grant_{number}", amount=Decimal(1)) for number in range(50)))
+    denied = '{workspaceId: "ws_1", featureKey: "api_calls", requestedUsage: "5000"}'
+    others = 0
+
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(
+            api.ask(f"{{ checkEntitlement(input: {denied}) {{ explanation {{ rule }} remedies {{ kind }} }} }}")
+        )
+        while not asked.done():
+            await api.ask(f"{{ checkEntitlement(input: {CHECK}) {{ entitlement {{ hasAccess }} }} }}")
+            await asyncio.sleep(0)  # over a socket every answer waits
+            others += 1
+
+    assert len(asked.result()["data"]["checkEntitlement"]["remedies"]) > 20
+    assert others > 10
+
+
+async def test_many_explanations_leave_room_for_others(api: Api) -> None:
+    query = "query($i: [CheckInput!]!) { checkEntitlements(inputs: $i) { explanation { rule } } }"
+    others = 0
+
+    async with asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(api.ask(query, {"i": [{"workspaceId": "ws_1", "featureKey": "api_calls"}] * 100}))
         while not asked.done():
             await api.ask(f"{{ checkEntitlement(input: {CHECK}) {{ entitlement {{ hasAccess }} }} }}")
             await asyncio.sleep(0)  # over a socket every answer waits

@@ -8,7 +8,7 @@ import strawberry
 from app.domain import entitlement as domain
 from app.domain.explanation import Question, explain
 from app.domain.plan import LimitBehavior
-from app.domain.remedy import remedies
+from app.domain.remedy import tries
 from app.graphql.context import Info
 from app.graphql.permissions import SEES_ENTITLEMENT, requires
 from app.graphql.scalars import DateTime, Json
@@ -108,8 +108,12 @@ class EntitlementDecision:
             "Empty with STATE_UNKNOWN."
         )
     )
-    def explanation(self) -> list[DecisionStep]:
-        return [DecisionStep.from_domain(step) for step in explain(self.question)] if self.question else []
+    async def explanation(self, info: Info) -> list[DecisionStep]:
+        if self.question is None:
+            return []
+        async with info.context.turn:
+            await asyncio.sleep(0)  # milliseconds a decision: other requests come in between
+            return [DecisionStep.from_domain(step) for step in explain(self.question)]
 
     @strawberry.field(
         description=(
@@ -120,9 +124,13 @@ class EntitlementDecision:
     async def remedies(self, info: Info) -> list[Remedy]:
         if self.question is None or self.answer.has_access:
             return []
+        found: list[Remedy] = []
         async with info.context.turn:
-            await asyncio.sleep(0)  # milliseconds a denial: other requests come in between
-            return [Remedy.from_domain(remedy) for remedy in remedies(self.question, self.answer)]
+            for tried in tries(self.question, self.answer):
+                if tried is not None:
+                    found.append(Remedy.from_domain(tried))
+                await asyncio.sleep(0)  # hundreds of tries a denial: other requests come in between
+        return found
 
     @classmethod
     def of(cls, answer: domain.Entitlement, question: Question | None) -> "EntitlementDecision":
