@@ -147,9 +147,7 @@ def _price_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[Fiel
         name: other
         for other in catalogue.plans()
         if other.key != plan.key and other.status is PlanStatus.ACTIVE
-        for price in other.prices
-        for name in (price.lookup_key, price.stripe_price_id)
-        if name
+        for name in other.price_names
     }
     doubles = set(repeated(names))
     for position, price in enumerate(plan.prices):

@@ -56,7 +56,7 @@ class Migration(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
 def movable_prices(target: Plan, catalogue: Catalogue) -> frozenset[str]:
     """Return the prices, by id or lookup key, whose holders may have an earlier version and can have this one."""
     earlier = [plan for plan in catalogue.versions(target.key) if plan.plan_version < target.plan_version]
-    return _prices(target) & {name for plan in earlier for name in _prices(plan)}
+    return target.price_names & {name for plan in earlier for name in plan.price_names}
 
 
 def migrated(sub: Subscription, target: Plan, catalogue: Catalogue) -> Subscription:
@@ -86,10 +86,6 @@ def advanced(migration: Migration, *, moved: int, skipped: int, cursor: str | No
 def ended(migration: Migration, status: MigrationStatus, failure: str, at: int) -> Migration:
     """Return the migration as it ends before its last batch."""
     return msgspec.structs.replace(migration, status=status, failure=failure, finished_at=at)
-
-
-def _prices(plan: Plan) -> frozenset[str]:
-    return frozenset(name for price in plan.prices for name in (price.lookup_key, price.stripe_price_id) if name)
 
 
 def _migrated(item: SubscriptionItem, target: Plan, catalogue: Catalogue) -> SubscriptionItem:

@@ -158,6 +158,11 @@ class PlanPrice(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="cam
     lookup_key: str | None = None
     stripe_price_id: str | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a subscription's item may call it."""
+        return tuple(name for name in (self.lookup_key, self.stripe_price_id) if name)
+
 
 class GracePolicy(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """What a past-due subscription still gives: `access` for `days` since the first failure, then nothing."""
@@ -189,6 +194,11 @@ class Plan(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     max_quantity: int | None = None
     is_default: bool = False
 
+    @property
+    def price_names(self) -> frozenset[str]:
+        """What subscriptions' items may call its prices."""
+        return frozenset(name for price in self.prices for name in price.names)
+
 
 class Catalogue:
     """All features and plan versions, indexed for evaluation. Immutable: built anew when one of them changes."""
@@ -206,7 +216,7 @@ class Catalogue:
         for plan in sorted(plans, key=lambda p: (p.key, p.plan_version)):
             self._by_id[plan.id] = plan
             self._by_key.setdefault(plan.key, []).append(plan)
-            for name in {name for p in plan.prices for name in (p.lookup_key, p.stripe_price_id) if name}:
+            for name in plan.price_names:
                 self._by_price.setdefault(name, []).append(plan)
         self._default = self._find_default()
 
@@ -260,6 +270,17 @@ class Catalogue:
 
 def _publication(plan: Plan) -> tuple[int, int, str]:
     return plan.published_at, plan.plan_version, plan.key
+
+
+def next_version(draft: Plan, latest: Plan | None, at: int) -> Plan:
+    """Return the draft as the version that follows `latest`, published at `at`; the first where there is none.
+
+    A replica whose clock is behind does not publish before the version that it follows.
+    """
+    if latest is None:
+        return msgspec.structs.replace(draft, plan_version=1, published_at=at)
+    published_at = max(at, latest.published_at)
+    return msgspec.structs.replace(draft, plan_version=latest.plan_version + 1, published_at=published_at)
 
 
 def default_merge(type: FeatureType, value_type: ValueType | None) -> MergeRule:

@@ -26,6 +26,7 @@ from app.domain.plan import (
     PlanStatus,
     ValueType,
     default_merge,
+    next_version,
 )
 from app.runtime import Runtime
 from app.services.archiving import refuse_in_use, uses_of_feature, uses_of_plan
@@ -175,7 +176,7 @@ async def _publish(
 
     async def decide(conflicts: int) -> Sequence[Record]:
         catalogue = await _catalogue(rt, fresh=conflicts > 0 or not _knows(rt.cache.catalogue(), draft))
-        plan = _next_version(draft, catalogue.plan(draft.key), rt.clock.now_at())
+        plan = next_version(draft, catalogue.plan(draft.key), rt.clock.now_at())
         refuse(plan_faults(plan, catalogue))
         return (plan,)
 
@@ -235,11 +236,3 @@ def _feature(input: CreateFeatureInput, id: str) -> Feature:
         credit_key=input.credit_key,
         cost=input.cost,
     )
-
-
-def _next_version(draft: Plan, latest: Plan | None, at: int) -> Plan:
-    if latest is None:
-        return msgspec.structs.replace(draft, plan_version=1, published_at=at)
-    # A replica whose clock is behind must not publish before the version that it follows.
-    published_at = max(at, latest.published_at)
-    return msgspec.structs.replace(draft, plan_version=latest.plan_version + 1, published_at=published_at)
