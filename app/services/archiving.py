@@ -22,12 +22,14 @@ async def uses_of_plan(rt: Runtime, key: str, catalogue: Catalogue, at: int) -> 
     default = catalogue.default_plan()
     uses = ["as the default plan"] if default is not None and default.key == key else []
     versions = catalogue.versions(key)
-    prices = {name for plan in versions for p in plan.prices for name in (p.lookup_key, p.stripe_price_id) if name}
-    held: list[str] = []
+    prices = {name for plan in versions for name in plan.price_names}
+    count, first = 0, list[str]()
     async for batch in rt.store.holders(prices):
-        held += (sub.id for sub in batch if _holds(sub, key, catalogue))
+        held = [sub.id for sub in batch if _holds(sub, key, catalogue)]
+        count += len(held)
+        first = sorted([*first, *held])[:_NAMED]
     trials = await rt.store.running_trials([plan.id for plan in versions], at=at)
-    return [*uses, *_by("subscription", _tallied(held)), *_by("running trial", trials)]
+    return [*uses, *_by("subscription", Tally(count, tuple(first))), *_by("running trial", trials)]
 
 
 async def uses_of_feature(rt: Runtime, key: str, catalogue: Catalogue, at: int) -> list[str]:
