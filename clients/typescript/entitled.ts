@@ -53,7 +53,7 @@ export type CheckInput = {
 
 /** Lines to be used: all of them or none. */
 export type ConsumeInput = {
-  /** Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused. */
+  /** Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again. */
   idempotencyKey: string;
   /** Our id, or your externalId. */
   workspaceId: string;
@@ -74,7 +74,7 @@ export type LimitBehavior =
 
 /** What has already been used. */
 export type RecordUsageInput = {
-  /** Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused. */
+  /** Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again. */
   idempotencyKey: string;
   /** Our id, or your externalId. */
   workspaceId: string;
@@ -90,7 +90,7 @@ export type RecordUsageInput = {
 
 /** A reservation of which nothing was used. */
 export type ReleaseInput = {
-  /** Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused. */
+  /** Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again. */
   idempotencyKey: string;
   /** As `reserve` gave it. */
   reservationId: string;
@@ -98,7 +98,7 @@ export type ReleaseInput = {
 
 /** Lines to be held back: all of them or none. */
 export type ReserveInput = {
-  /** Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused. */
+  /** Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again. */
   idempotencyKey: string;
   /** Our id, or your externalId. */
   workspaceId: string;
@@ -110,7 +110,7 @@ export type ReserveInput = {
 
 /** What was really used of a reservation. */
 export type SettleInput = {
-  /** Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused. */
+  /** Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again. */
   idempotencyKey: string;
   /** As `reserve` gave it. */
   reservationId: string;

@@ -8,8 +8,8 @@ from app.domain.errors import ValidationError
 from app.domain.plan import ConfigValue
 
 KEY: Final = (
-    "Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, "
-    "another input is refused."
+    "Your name for this request, unique per API key and mutation for 24 hours (unless set otherwise): the same input "
+    "again replays the stored answer, another input is refused."
 )
 _BOUND: Final = 2**63
 REPLAYED: Final = "Whether this is the stored answer to an earlier request with the same idempotencyKey."

@@ -13,7 +13,7 @@ from app.domain.explanation import Question
 from app.graphql.context import Context, Info
 from app.graphql.errors import bad_input
 from app.graphql.limits import BODY_LIMIT_BYTES
-from app.graphql.mutations.inputs import KEY, REPLAYED, WORKSPACE, to_texts
+from app.graphql.mutations.inputs import REPLAYED, WORKSPACE, to_texts
 from app.graphql.permissions import WRITES_USAGE, follows, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.entitlement import Entitlement, EntitlementDecision
@@ -29,6 +29,11 @@ from app.services import usage
 
 BATCH_MAX: Final = 1_000
 
+_KEY: Final = (
+    "Your name for this request, unique per API key and workspace among all requests of usage, for as long as the "
+    "ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was "
+    "refused may be sent again."
+)
 _EVENT: Final = "Our id of the ledger's entry."
 _DECISIONS: Final = "Per line, in their order: the entitlement as it is now, a check for one more unit."
 _RESERVATION: Final = "As `reserve` gave it."
@@ -45,14 +50,14 @@ class UsageLineInput:
 
 @strawberry.input(description="Lines to be used: all of them or none.")
 class ConsumeInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     lines: list[UsageLineInput] = strawberry.field(description="1 to 100; a feature may stand several times.")
 
 
 @strawberry.input(description="Lines to be held back: all of them or none.")
 class ReserveInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     lines: list[UsageLineInput] = strawberry.field(description="1 to 100; a feature may stand several times.")
     ttl_seconds: int = strawberry.field(
@@ -62,7 +67,7 @@ class ReserveInput:
 
 @strawberry.input(description="What was really used of a reservation.")
 class SettleInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     reservation_id: strawberry.ID = strawberry.field(description=_RESERVATION)
     actual: list[UsageLineInput] | None = strawberry.field(
         default=None,
@@ -75,13 +80,13 @@ class SettleInput:
 
 @strawberry.input(description="A reservation of which nothing was used.")
 class ReleaseInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     reservation_id: strawberry.ID = strawberry.field(description=_RESERVATION)
 
 
 @strawberry.input(description="What has already been used.")
 class RecordUsageInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     feature_key: str = strawberry.field(description=_COUNTED)
     amount: Decimal = strawberry.field(
@@ -105,7 +110,7 @@ class RecordUsageBatchInput:
 
 @strawberry.input(description="What level a FLUCTUATING feature stands at.")
 class SetUsageInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     feature_key: str = strawberry.field(description="A FLUCTUATING feature, such as seats or storage.")
     level: Decimal = strawberry.field(description="How much there is now, in all.")
@@ -113,7 +118,7 @@ class SetUsageInput:
 
 @strawberry.input(description="What an earlier entry should have said.")
 class CorrectUsageInput:
-    idempotency_key: str = strawberry.field(description=KEY)
+    idempotency_key: str = strawberry.field(description=_KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     event_id: strawberry.ID = strawberry.field(description="The entry: one that recorded, consumed or settled.")
     feature_key: str = strawberry.field(description="Which of its lines.")

@@ -53,7 +53,8 @@ class ConflictError(UserError):
 
 
 @strawberry.type(
-    directives=follows(), description="The idempotencyKey was used in the last 24 hours with another input."
+    directives=follows(),
+    description="The idempotencyKey was used before with another input: take a fresh one for another request.",
 )
 class IdempotencyConflictError(UserError):
     original_request_at: DateTime = strawberry.field(description="When the key was used first.")

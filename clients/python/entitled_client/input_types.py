@@ -22,7 +22,7 @@ class ConsumeInput(BaseModel):
     """Lines to be used: all of them or none."""
 
     idempotency_key: str
-    "Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused."
+    "Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again."
     workspace_id: str
     "Our id, or your externalId."
     lines: list["UsageLineInput"]
@@ -33,7 +33,7 @@ class RecordUsageInput(BaseModel):
     """What has already been used."""
 
     idempotency_key: str
-    "Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused."
+    "Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again."
     workspace_id: str
     "Our id, or your externalId."
     feature_key: str
@@ -50,7 +50,7 @@ class ReleaseInput(BaseModel):
     """A reservation of which nothing was used."""
 
     idempotency_key: str
-    "Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused."
+    "Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again."
     reservation_id: str
     "As `reserve` gave it."
 
@@ -59,7 +59,7 @@ class ReserveInput(BaseModel):
     """Lines to be held back: all of them or none."""
 
     idempotency_key: str
-    "Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused."
+    "Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again."
     workspace_id: str
     "Our id, or your externalId."
     lines: list["UsageLineInput"]
@@ -72,7 +72,7 @@ class SettleInput(BaseModel):
     """What was really used of a reservation."""
 
     idempotency_key: str
-    "Your name for this request, unique per API key for 24 hours: the same input again replays the stored answer, another input is refused."
+    "Your name for this request, unique per API key and workspace among all requests of usage, for as long as the ledger keeps its entry: the same input again replays the stored answer, another input is refused. One that was refused may be sent again."
     reservation_id: str
     "As `reserve` gave it."
     actual: Optional[list["UsageLineInput"]] = None
