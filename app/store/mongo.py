@@ -31,6 +31,7 @@ _LONGEST_TTL_S: Final = 2**31 - 1  # the server takes no more; 68 years
 DUPLICATE_KEY: Final = 11000
 """The server's error code where a unique key is taken."""
 _OPTIONS_CONFLICT: Final = 85
+_NAMESPACE_EXISTS: Final = 48
 _DECODING: Final[Mapping[str, Any]] = {
     "tz_aware": False,  # aware dates cost 1.8x in decoding
     # One document that another client filled with nonsense must not make a batch undecodable:
@@ -186,8 +187,7 @@ class Mongo:
             if indexes:
                 await _make_collection_indexes(self.db[name], indexes)
             elif name not in existing:
-                with suppress(CollectionInvalid):  # another replica was quicker
-                    await self.db.create_collection(name)
+                await _make_collection(self.db, name)
 
 
 def unfit(hello: Mapping[str, Any], version: str, address: str) -> SetupError | None:
@@ -209,6 +209,17 @@ def _with_retention(index: IndexModel, collection: str, retention: Retention) ->
         return index
     keys = options.pop("key")
     return IndexModel(list(keys.items()), **options | {"expireAfterSeconds": retention.of(collection)})
+
+
+async def _make_collection(db: AsyncDatabase[Raw], name: str) -> None:
+    """Make it, or find that another replica was quicker: seen before the server is asked, or by the server."""
+    try:
+        await db.create_collection(name)
+    except CollectionInvalid:
+        pass
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise
 
 
 async def _make_collection_indexes(collection: AsyncCollection[Raw], indexes: list[IndexModel]) -> None:

@@ -65,6 +65,16 @@ async def test_a_server_that_is_not_there_is_unavailable_and_its_password_is_not
     assert "hunter2" not in str(raised.value)
 
 
+async def test_replicas_that_start_at_once_on_a_new_database_all_start(mongodb_uri: str, database: str) -> None:
+    async def start() -> set[str]:
+        async with opened(mongodb_uri, database) as mongo:
+            return set(await mongo.db.list_collection_names())
+
+    found = await asyncio.gather(*(start() for _ in range(8)))
+
+    assert all(names >= {document.get_settings().name for document in DOCUMENTS} for names in found)
+
+
 @pytest.mark.parametrize(
     ("hello", "version", "fault"),
     [
