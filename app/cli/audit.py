@@ -1,5 +1,6 @@
 """`entitled audit`: who changed what, and whether anybody has meddled with the record of it."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
@@ -33,6 +34,21 @@ _TOUCHED_BY_EVERY_WRITE: Final = ("version", "updatedAt")
 _SHOWN: Final = 50
 
 
+class Kind(StrEnum):
+    """What was changed."""
+
+    WORKSPACE = "WORKSPACE"
+    FEATURE = "FEATURE"
+    PLAN = "PLAN"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    GRANT = "GRANT"
+    OVERRIDE = "OVERRIDE"
+    API_KEY = "API_KEY"
+    BALANCE = "BALANCE"
+    STRIPE_OBJECT = "STRIPE_OBJECT"
+    MIGRATION = "MIGRATION"
+
+
 def _changed(entry: dict[str, Any]) -> object:
     """Return the names of the fields that differ."""
     before, after = entry["before"], entry["after"]
@@ -59,9 +75,12 @@ def query(
     actor: Annotated[
         str | None, typer.Option(help="Only changes by this actor: an API key's id, a job's name.")
     ] = None,
-    resource: Annotated[str | None, typer.Option(metavar="ID", help="Only changes of the record with this id.")] = None,
+    resource: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only changes of the record with this id; ws_…, not your own external id."),
+    ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Only changes of records of this kind: WORKSPACE, SUBSCRIPTION, GRANT, API_KEY.")
+        Kind | None, typer.Option(case_sensitive=False, help="Only changes of records of this kind.")
     ] = None,
     action: Annotated[
         str | None, typer.Option(metavar="OPERATION", help="Only changes by this operation: grantEntitlement.")
@@ -74,7 +93,7 @@ def query(
     as_json: options.Json = False,
 ) -> None:
     """List changes, the newest first. With --json they come with the records before and after. Needs OPERATOR."""
-    wanted = {"actor": actor, "resource": resource, "kind": kind and kind.upper(), "action": action}
+    wanted = {"actor": actor, "resource": resource, "kind": kind, "action": action}
     times = {"from": from_, "to": to}
     found = Client.from_environment().collect(_QUERY, "auditLog", {**wanted, **times}, limit=limit)
     output.records(found, _COLUMNS, as_json=as_json)

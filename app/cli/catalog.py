@@ -157,7 +157,8 @@ def _describe(applied: _Fields) -> str:
     lines = [line for change in changes for line in _lines(change)]
     lines.append(f"{len(changes) or 'nothing'} to change, {len(applied['unchanged'])} as the file says")
     if unmanaged:
-        lines.append(f"not in the file and left alone: {', '.join(map(_name, unmanaged))}")
+        lines.append("not in the file and left alone:")
+        lines += [f"    {line}" for line in _by_noun(unmanaged)]
     return output.printable("\n".join(lines))
 
 
@@ -187,6 +188,12 @@ def _effect(change: _Fields) -> str:
 
 def _name(part: _Fields) -> str:
     return f"{_NOUNS[part['kind']]} {part['key']}"
+
+
+def _by_noun(parts: Sequence[_Fields]) -> Iterator[str]:
+    for kind, noun in _NOUNS.items():
+        if keys := [part["key"] for part in parts if part["kind"] == kind]:
+            yield f"{noun} {', '.join(keys)}"
 
 
 def _follow(client: Client, migrations: Sequence[_Fields], *, wait: bool) -> None:

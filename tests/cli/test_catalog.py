@@ -1,5 +1,6 @@
 """`entitled catalog` at the real service; what happens in between, at one that answers what a test tells it."""
 
+import io
 import json
 import uuid
 from collections.abc import Callable
@@ -163,7 +164,12 @@ def test_each_kind_of_change_is_told_in_words(entitled: Command, server: FakeGra
         changed("ARCHIVE", "old"),
         changed("RESTORE", "back"),
         changed("CHANGE", "calls", kind="FEATURE", version=None),
-        unmanaged=[{"kind": "CREDIT_TYPE", "key": "ai"}, {"kind": "ADD_ON", "key": "more"}],
+        unmanaged=[
+            {"kind": "CREDIT_TYPE", "key": "ai"},
+            {"kind": "PLAN", "key": "basic"},
+            {"kind": "ADD_ON", "key": "more"},
+            {"kind": "PLAN", "key": "old"},
+        ],
     )
 
     ran = entitled("catalog", "diff", str(file))
@@ -178,7 +184,10 @@ def test_each_kind_of_change_is_told_in_words(entitled: Command, server: FakeGra
         "+ plan back: offered again",
         "~ feature calls",
         "5 to change, 0 as the file says",
-        "not in the file and left alone: credits ai, add-on more",
+        "not in the file and left alone:",
+        "    credits ai",
+        "    plan basic, old",
+        "    add-on more",
     ]
 
 
@@ -249,6 +258,15 @@ def test_import_asks_the_server_and_writes_the_file(entitled: Command, server: F
     assert entitled("catalog", "import", "--from-stripe").out == "# from Stripe\n"
     assert entitled("catalog", "import", "--from-stripe", str(path)).code == 0
     assert path.read_text() == "# from Stripe\n"
+
+
+def test_stdin_is_told_by_its_name(entitled: Command, server: FakeGraphQL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"name = '\xff'")))
+
+    ran = entitled("catalog", "diff", "-")
+
+    assert (ran.code, ran.err) == (2, "entitled: stdin is not UTF-8: invalid start byte at byte 9\n")
+    assert server.requests == []
 
 
 def test_import_wants_to_know_from_where(entitled: Command, server: FakeGraphQL) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from graphql import GraphQLEnumType, build_schema
 
-from app.cli import events, grants, keys, options, overrides, usage
+from app.cli import audit, events, grants, keys, options, overrides, usage
 from app.cli.failure import CommandError
 
 SCHEMA = build_schema((Path(__file__).parents[2] / "schema.graphql").read_text())
@@ -17,6 +17,7 @@ SCHEMA = build_schema((Path(__file__).parents[2] / "schema.graphql").read_text()
     ("choices", "name"),
     [
         (keys.Scope, "Scope"),
+        (audit.Kind, "RecordKind"),
         (events.Status, "StripeEventStatus"),
         (overrides.LimitBehavior, "LimitBehavior"),
         (options.ResetPeriod, "ResetPeriod"),
