@@ -126,9 +126,13 @@ def _merged_array(current: list[Any], change: JsonObject) -> list[Any]:
 
 
 def _check_references(sandbox: Sandbox, obj: JsonObject) -> None:
-    if obj["object"] == "subscription":
-        for item in obj["items"]["data"]:
-            sandbox.store.get("price", item["price"], param="price")
+    if obj["object"] != "subscription":
+        return
+    items: Any = obj["items"].get("data") if is_hash(obj["items"]) else None
+    if not is_array(items) or not all(is_hash(item) and isinstance(item.get("price"), str) for item in items):
+        raise StripeError("Name an item's price by its id: items.data.0.price.", param="items")
+    for item in items:
+        sandbox.store.get("price", item["price"], param="price")
 
 
 def _deliver_again(sandbox: Sandbox, request: Request, _: bytes) -> JsonObject:

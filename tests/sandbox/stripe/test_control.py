@@ -75,6 +75,8 @@ async def test_the_event_can_be_of_another_type_time_and_shape(account: Account)
         pytest.param({"set": {"id": "sub_other"}}, 400, id="id"),
         pytest.param({"set": {"items.data.3.quantity": 1}}, 400, id="no such item"),
         pytest.param({"set": {"items.data.0.price": "price_none"}}, 400, id="no such price"),
+        pytest.param({"set": {"items.data.0.price": {"id": "price_none"}}}, 400, id="price in full"),
+        pytest.param({"set": {"items": ["si_1"]}}, 400, id="items that are no list object"),
         pytest.param({"sett": {}}, 400, id="unknown option"),
         pytest.param({"created": "yesterday"}, 400, id="wrong type"),
     ],
