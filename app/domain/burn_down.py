@@ -200,6 +200,7 @@ def _counted(meter: Meter, amount: Decimal, window: Window | None) -> Meter:
         return msgspec.structs.replace(meter, used=used)
     return msgspec.structs.replace(
         meter,
+        end_at=window.period.end_at,
         used=used,
         limit=window.amount,
         rollover_max=window.rollover_max,

@@ -1,5 +1,6 @@
 """The one door that decides access: `evaluate`, a pure function of records and the instant."""
 
+import math
 from decimal import Decimal
 from typing import Final
 
@@ -157,9 +158,9 @@ def usage_windows(
 
     `feature` is the one whose balance is used: a credit type for what draws on it. A level has one window, for ever.
     """
-    windows = {UsageWindow(ResetPeriod.NEVER, 0, None)}
+    windows = {(ResetPeriod.NEVER, 0): UsageWindow(ResetPeriod.NEVER, 0, None)}
     if feature.is_level:
-        return tuple(windows)
+        return tuple(windows.values())
     if held is None:
         held = holdings(state.workspace, state.subscriptions, catalogue, at)
     anchors = [*held, own_anchor(state.workspace)]
@@ -167,10 +168,17 @@ def usage_windows(
         anchors.append(of_default_plan(state.workspace, default))
     overridden = {o.reset_period for o in state.overrides if o.feature_key == feature.key and not o.revoked}
     for holding in (h for h in anchors if not h.ended and not h.is_add_on):
-        resets = {row.reset_period for row in rows_of(holding, feature.key)} | overridden
-        periods = ((reset, holding.period(reset, at)) for reset in resets)
-        windows.update(UsageWindow(reset, period.start_at, period.end_at) for reset, period in periods)
-    return tuple(sorted(windows, key=lambda window: (window.reset_period, window.start_at)))
+        for reset in {row.reset_period for row in rows_of(holding, feature.key)} | overridden:
+            period = holding.period(reset, at)
+            window = UsageWindow(reset, period.start_at, period.end_at)
+            # Two that start together are one, although a month from the 31st may end later than one from the 28th.
+            name = reset, period.start_at
+            windows[name] = max(windows.get(name, window), window, key=_end)
+    return tuple(windows[name] for name in sorted(windows))
+
+
+def _end(window: UsageWindow) -> float:
+    return math.inf if window.end_at is None else window.end_at
 
 
 def _frame(feature: Feature, state: WorkspaceState, found: Findings) -> Entitlement:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support.lives import ms
 from support.records import DAY, NOW, feature, grant, item, limit, override, plan, sub, workspace
 
 from app.domain.denial import AccessDeniedReason as Reason
@@ -540,3 +541,15 @@ def test_windows_are_counted_for_every_plan_that_may_decide_later() -> None:
 
     resets = [window.reset_period for window in windows]
     assert (resets.count(ResetPeriod.MONTH), resets.count(ResetPeriod.NEVER)) == (2, 1)
+
+
+def test_windows_that_start_together_are_counted_once() -> None:
+    since_28th, since_31st = ms("2026-01-28"), ms("2026-01-31")
+    paid = sub(started_at=since_31st, billing_anchor_at=since_31st)
+    held = state(workspace=workspace(created_at=since_28th), subscriptions=(paid,))
+
+    windows = usage_windows(FEATURES[0], held, WITH_FREE, ms("2026-03-01"))
+
+    assert [(w.start_at, w.end_at) for w in windows if w.reset_period is ResetPeriod.MONTH] == [
+        (ms("2026-02-28"), ms("2026-03-31"))
+    ]

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.lives import ANY_BEHAVIOR, KEYS, Life, fine, grants, lives, plan_versions, positive, spans
+from support.lives import KEYS, Life
 from support.records import DAY, wanted
 from support.steps import ASKED, EVERYTHING, lived
+from support.worlds import ANY_BEHAVIOR, fine, grants, lives, plan_versions, positive, spans
 
 from app.domain.burn_down import pruned
 from app.domain.entitlement import Entitlement

@@ -5,9 +5,10 @@ from decimal import Decimal
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.lives import ANY_BEHAVIOR, HOUR, KEYS, PLACE, Life, baskets, lives, positive, totals_of
+from support.lives import HOUR, KEYS, PLACE, Life, totals_of
 from support.records import DAY, wanted
 from support.steps import ASKED, DECISIONS, EVERYTHING, PURCHASES, lived, step
+from support.worlds import ANY_BEHAVIOR, baskets, lives, positive
 
 from app.domain.bucket import Bucket
 from app.domain.consumption import Wanted

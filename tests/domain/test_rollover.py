@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from support.lives import FEATURES, HOUR, STARTS, Life, amounts, ms, positive, subscription
+from support.lives import FEATURES, HOUR, Life, ms, subscription
 from support.records import DAY, limit, plan, reservation, wanted
+from support.worlds import STARTS, amounts, positive
 
 from app.domain.grant import GrantSource
 from app.domain.period import add_months

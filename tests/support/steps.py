@@ -4,20 +4,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from hypothesis import strategies as st
-from support.lives import (
-    DRAWING,
-    PLACE,
-    STATUSES,
-    TTLS,
-    Life,
-    baskets,
-    fine,
-    grants,
-    overrides,
-    plan_versions,
-    spans,
-)
+from support.lives import DRAWING, PLACE, Life
 from support.records import wanted
+from support.worlds import STATUSES, TTLS, baskets, fine, grants, overrides, plan_versions, spans
 
 from app.domain.usage import UsageKind
 
