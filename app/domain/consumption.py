@@ -279,6 +279,8 @@ def _refuse_below_zero(feature: Feature, balance: Balance, difference: Decimal) 
 
 def _line(room: _Room, amount: Decimal) -> UsageLine:
     charge = charge_of(room.feature, amount)
+    if charge >= _TOTAL_BOUND:
+        raise _too_much(room.feature.balance_key)
     return UsageLine(
         feature_key=room.feature.key,
         balance_key=room.feature.balance_key,
@@ -337,6 +339,10 @@ def _counted(balance: Balance, line: UsageLine, room: _Room, at: int) -> Balance
     after = count(balance, [line], supply=room.supply, counted=room.counted, at=at)
     used = [*(meter.used for meter in after.meters.get(key, ())), *(pot.used for pot in after.pots.get(key, ()))]
     if any(amount >= _TOTAL_BOUND for amount in used):
-        raise ValidationError.of("input.amount", "OUT_OF_RANGE", f"amount would take the total of {key} to 10^18")
+        raise _too_much(key)
     # What is told late says nothing about what runs now.
     return after if room.at < at else pruned(after, key, room.supply, room.counted, at=at)
+
+
+def _too_much(key: str) -> ValidationError:
+    return ValidationError.of("input.amount", "OUT_OF_RANGE", f"amount would take the total of {key} to 10^18")

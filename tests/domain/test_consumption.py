@@ -85,11 +85,13 @@ class TestConsume:
 
     def test_no_total_reaches_what_can_no_longer_be_added_exactly(self) -> None:
         life = begun(limit("credits", None))
-        costly = Catalogue((*FEATURES, drawing("moon", "999999999999999")), life.catalogue.versions("pro"))
-        life.catalogue = costly
+        life.catalogue = Catalogue((*FEATURES, drawing("moon", "999999999999999")), life.catalogue.versions("pro"))
+        life.consume(wanted(600, "moon"))
 
         with pytest.raises(ValidationError, match="total of credits"):
-            life.consume(wanted(1001, "moon"))
+            life.consume(wanted(600, "moon"))
+        with pytest.raises(ValidationError, match="total of credits"):
+            life.reserve(wanted(1001, "moon"))
 
 
 class TestReserve:
