@@ -2,59 +2,33 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import cache
+from time import monotonic
 from typing import Final
 
-import msgspec
-
 from app.cache.cache import BillingCache
-from app.domain.change import Kind, Source
+from app.domain.change import Kind, Record, Source, Tombstone
 from app.domain.consumption import Refused
 from app.domain.entitlement import Entitlement, evaluate
-from app.domain.errors import BillingError, ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
-from app.domain.usage import Balance, UsageEvent
+from app.domain.errors import BillingError, ConflictError, IdempotencyConflictError, UnavailableError
+from app.domain.usage import Balance
 from app.ports.store import RecordStore, ResultExistsError
 from app.ports.system import Clock, Ids
 from app.ports.usage import Accepted, UsageLedger, UsageRequest
+from app.services.group_draft import Draft, Groups, Waiting, decide, left_of
 
 LANES: Final = 2
 """Writes under way at a time: while one waits for the database, the next is decided."""
 
 _TOGETHER: Final = 500
-_ATTEMPTS: Final = 100
+_TRIES_TOGETHER: Final = 2
+_ALONE: Final = 8
+"""Workspaces that are written on their own at a time."""
+_ALONE_S: Final = 4
 _BACKOFF_S: Final = 0.002
-_BACKOFF_MAX_S: Final = 0.05
+_BACKOFF_MAX_S: Final = 0.1
 _TURN_S: Final = 5
-
-
-class _Waiting:
-    """A request, and what becomes of it."""
-
-    __slots__ = ("done", "request", "result")
-
-    def __init__(self, request: UsageRequest) -> None:
-        self.request = request
-        self.done = asyncio.Event()
-        self.result: Accepted | Refused | Exception | None = None
-
-    def answer(self, result: Accepted | Refused | Exception) -> None:
-        if self.result is None:
-            self.result = result
-            self.done.set()
-
-
-_Groups = dict[str, list[_Waiting]]
-"""Requests that are written together, by workspace."""
-
-
-class _Draft:
-    """What a group comes to when it is decided on the balances as they are known."""
-
-    def __init__(self) -> None:
-        self.balances: list[Balance] = []
-        self.accepted: list[tuple[_Waiting, UsageEvent]] = []
-        self.doubtful: list[tuple[_Waiting, Refused | BillingError]] = []
 
 
 class GroupCommit:
@@ -69,13 +43,17 @@ class GroupCommit:
         self._cache = cache
         self._clock = clock
         self._ids = ids
-        self._queues: dict[str, deque[_Waiting]] = {}
+        self._queues: dict[str, deque[Waiting]] = {}
         self._busy: set[str] = set()
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._lanes = 0
+        self._alone = asyncio.Semaphore(_ALONE)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def write(self, request: UsageRequest) -> Accepted | Refused:
         """Queue the request and wait for what becomes of it."""
-        waiting = _Waiting(request)
+        if self._cache.is_malformed(Kind.BALANCE, request.event.workspace_id):
+            raise self._in_vain(request.event.workspace_id)
+        waiting = Waiting(request)
         self._queues.setdefault(request.event.workspace_id, deque()).append(waiting)
         self._open_lane()
         try:
@@ -83,49 +61,47 @@ class GroupCommit:
             async with asyncio.timeout(_TURN_S):
                 await waiting.done.wait()
         except TimeoutError:
-            raise UnavailableError from None
+            pass
         finally:
-            if waiting.result is None:
-                self._withdraw(waiting)
+            # Who leaves is passed over from now on, unless it is being written.
+            waiting.answer(UnavailableError())
         if isinstance(waiting.result, Accepted | Refused):
             return waiting.result
         raise waiting.result or UnavailableError
 
-    def _withdraw(self, waiting: _Waiting) -> None:
-        """Forget a request that nobody waits for and that is not being written."""
-        queue = self._queues.get(waiting.request.event.workspace_id)
-        if queue is not None and waiting in queue:
-            queue.remove(waiting)
-
     def _open_lane(self) -> None:
-        """Start a lane where one is free. It is nobody's own task: who leaves must not take others' writes along."""
-        if len(self._lanes) < LANES:
-            lane = asyncio.create_task(self._run())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
+        if self._lanes < LANES:
+            self._lanes += 1
+            self._start(self._run())
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        """Start a task. It is nobody's own: who leaves must not take others' writes along."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _run(self) -> None:
-        while groups := self._take():
-            try:
+        try:
+            while groups := self._take():
                 await self._settle(groups)
-            except Exception as error:  # noqa: BLE001 - a bug is told to whoever waits, and must not end the lane
-                _answer_all(groups, error)
-            finally:
-                _answer_all(groups, UnavailableError())
-                self._busy.difference_update(groups)
+        finally:
+            # In the same turn of the loop in which nothing was left to take: who comes later finds the lane free.
+            self._lanes -= 1
 
-    def _take(self) -> _Groups:
-        """Take what waits for workspaces that no other lane writes. A request that prepares itself comes alone."""
-        groups: _Groups = {}
+    def _take(self) -> Groups:
+        """Take what waits for workspaces that nobody writes. A request that prepares itself comes alone."""
+        groups: Groups = {}
         room = _TOGETHER
         for workspace_id in [name for name in self._queues if name not in self._busy]:
-            queue = self._queues[workspace_id]
-            taken: list[_Waiting] = []
+            queue = self._queues.pop(workspace_id)
+            taken: list[Waiting] = []
             while queue and room and not (taken and (queue[0].request.prepare or taken[-1].request.prepare)):
-                taken.append(queue.popleft())
-                room -= 1
-            if not queue:
-                del self._queues[workspace_id]
+                waiting = queue.popleft()
+                if waiting.result is None:
+                    taken.append(waiting)
+                    room -= 1
+            if queue:
+                self._queues[workspace_id] = queue  # at the end: others come first
             if taken:
                 groups[workspace_id] = taken
             if not room:
@@ -133,73 +109,69 @@ class GroupCommit:
         self._busy.update(groups)
         return groups
 
-    async def _settle(self, groups: _Groups) -> None:
-        """Write the groups together; where that collides with another process, each on its own."""
+    async def _settle(self, groups: Groups) -> None:
+        """Write groups together; where nothing comes of it, each on its own, so that the lane is free for others."""
+        is_stuck = True
         try:
-            if await self._try(groups):
-                return
+            for _ in range(_TRIES_TOGETHER):
+                if await self._try(groups):
+                    is_stuck = False
+                    break
         except UnavailableError as error:
             _answer_all(groups, error)
-            return
-        async with asyncio.TaskGroup() as tasks:
-            for workspace_id, members in groups.items():
-                tasks.create_task(self._insist(workspace_id, members))
-
-    async def _insist(self, workspace_id: str, members: list[_Waiting]) -> None:
-        try:
-            for attempt in range(_ATTEMPTS):
-                if await self._try({workspace_id: members}):
-                    return
-                await asyncio.sleep(min(_BACKOFF_S * 2**attempt, _BACKOFF_MAX_S))
-        except UnavailableError as error:
-            _answer_all({workspace_id: members}, error)
-        problem = f"workspace {workspace_id!r} is too busy; retry with the same idempotencyKey"
-        _answer_all({workspace_id: members}, ConflictError(problem))
-
-    async def _try(self, groups: _Groups) -> bool:
-        """Decide and write once; return whether nobody of the groups waits any more."""
-        open_groups = {name: [w for w in members if w.result is None] for name, members in groups.items()}
-        for waiting in (w for members in open_groups.values() for w in members if w.request.prepare):
-            await _prepare(waiting)
-        at = self._clock.now_at()
-        draft = self._decide(open_groups, at)
-        if draft.doubtful and not await self._is_certain(draft):
-            return False
-        if draft.accepted and not await self._write(draft):
-            return False
-        for waiting, refusal in draft.doubtful:
-            waiting.answer(refusal)
-        return all(w.result is not None for members in open_groups.values() for w in members)
-
-    def _decide(self, groups: _Groups, at: int) -> _Draft:
-        draft, catalogue = _Draft(), self._cache.catalogue()
+        except Exception as error:  # noqa: BLE001 - a bug is told to whom it concerns, once they are on their own
+            if len(groups) == 1:
+                _answer_all(groups, error)
         for workspace_id, members in groups.items():
-            state = self._cache.state(workspace_id)
-            seen: set[str] = set()
-            accepted = len(draft.accepted)
-            for waiting in members:
-                event = waiting.request.event
-                if waiting.result is not None or event.id in seen:
-                    continue  # a twin: it is answered from the ledger, in the next round
-                seen.add(event.id)
-                if state is None:
-                    draft.doubtful.append((waiting, NotFoundError("workspace", workspace_id)))
-                    continue
-                try:
-                    taken = waiting.request.decide(state, catalogue, at)
-                except BillingError as error:
-                    draft.doubtful.append((waiting, error))
-                    continue
-                if isinstance(taken, Refused):
-                    draft.doubtful.append((waiting, taken))
-                    continue
-                state = msgspec.structs.replace(state, balance=taken.balance)
-                draft.accepted.append((waiting, msgspec.structs.replace(event, lines=taken.lines)))
-            if state is not None and state.balance is not None and len(draft.accepted) > accepted:
-                draft.balances.append(self._raised(state.balance, at))
-        return draft
+            left = left_of(members)
+            if left and is_stuck:
+                self._start(self._insist(workspace_id, left))
+            else:
+                self._give_back(workspace_id, left)
 
-    async def _is_certain(self, draft: _Draft) -> bool:
+    def _give_back(self, workspace_id: str, left: list[Waiting]) -> None:
+        """Let others write the workspace, and who still waits for it have another turn."""
+        self._busy.discard(workspace_id)
+        if left:
+            self._queues.setdefault(workspace_id, deque()).extendleft(reversed(left))
+
+    async def _insist(self, workspace_id: str, members: list[Waiting]) -> None:
+        """Try again and again to write a workspace that others write, or that a killed process has left locked."""
+        group, pause_s = {workspace_id: members}, _BACKOFF_S
+        ends_at = monotonic() + _ALONE_S
+        try:
+            while (
+                left_of(members) and monotonic() < ends_at and not self._cache.is_malformed(Kind.BALANCE, workspace_id)
+            ):
+                async with self._alone:
+                    is_moving = await self._try(group)
+                if not is_moving:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _BACKOFF_MAX_S)
+            _answer_all(group, self._in_vain(workspace_id))
+        except Exception as error:  # noqa: BLE001 - also a bug is told to whoever waits
+            _answer_all(group, error)
+        finally:
+            self._give_back(workspace_id, [])
+            self._open_lane()
+
+    def _in_vain(self, workspace_id: str) -> ConflictError:
+        if self._cache.is_malformed(Kind.BALANCE, workspace_id):
+            return ConflictError(f"the stored balance of workspace {workspace_id!r} cannot be read; repair it")
+        return ConflictError(f"workspace {workspace_id!r} is too busy; retry with the same idempotencyKey")
+
+    async def _try(self, groups: Groups) -> bool:
+        """Decide and write once; return whether it brought anybody of the groups an answer."""
+        waiting = [w for members in groups.values() for w in left_of(members)]
+        for prepared in (w for w in waiting if w.request.prepare):
+            await _prepare(prepared)
+        draft = await decide(groups, self._cache, now=self._clock.now_at(), incarnation=self._ids.secret)
+        if (not draft.doubtful or await self._is_certain(draft)) and (not draft.accepted or await self._write(draft)):
+            for doubtful, refusal in draft.doubtful:
+                doubtful.answer(refusal)
+        return len(left_of(waiting)) < len(waiting) or not waiting
+
+    async def _is_certain(self, draft: Draft) -> bool:
         """Answer retries of what was accepted before; tell whether the rest was refused on balances as they stand."""
         doubtful = [waiting for waiting, _ in draft.doubtful]
         workspaces = {waiting.request.event.workspace_id for waiting in doubtful}
@@ -207,7 +179,7 @@ class GroupCommit:
         replayed = await self._replay(doubtful)
         return is_fresh and not replayed
 
-    async def _write(self, draft: _Draft) -> bool:
+    async def _write(self, draft: Draft) -> bool:
         try:
             await self._ledger.write(draft.balances, [event for _, event in draft.accepted])
         except ResultExistsError:
@@ -235,16 +207,17 @@ class GroupCommit:
         return cache(answer)
 
     async def _refresh(self, workspace_ids: Collection[str]) -> bool:
-        """Bring the stored balances to RAM; return whether one was newer than what RAM had."""
+        """Bring the stored balances to RAM; return whether one was not what RAM had."""
         stored = await self._store.read(Kind.BALANCE, workspace_ids)
-        newer = False
-        for balance in stored.values():
-            held = self._cache.held(Kind.BALANCE, balance.id)
-            newer = newer or held is None or held.version < balance.version
-            self._cache.apply(balance, source=Source.LOOKUP)
-        return newer
+        differed = False
+        for workspace_id in workspace_ids:
+            held, balance = self._cache.held(Kind.BALANCE, workspace_id), stored.get(workspace_id)
+            differed = differed or _life(held) != _life(balance)
+            if balance is not None:
+                self._cache.apply(balance, source=Source.LOOKUP)
+        return differed
 
-    async def _replay(self, waiting: Iterable[_Waiting]) -> bool:
+    async def _replay(self, waiting: Iterable[Waiting]) -> bool:
         """Answer every request whose entry is in the ledger already; return whether there was one."""
         by_id = {w.request.event.id: w for w in waiting}
         found = await self._ledger.events(by_id)
@@ -256,14 +229,13 @@ class GroupCommit:
                 asked.answer(IdempotencyConflictError(event.recorded_at))
         return bool(found)
 
-    def _raised(self, balance: Balance, at: int) -> Balance:
-        """Return the balance as the store is to have it: one version on, and with an incarnation if it is new."""
-        if balance.version == 0:
-            balance = msgspec.structs.replace(balance, incarnation=self._ids.secret(), created_at=at)
-        return msgspec.structs.replace(balance, version=balance.version + 1, updated_at=at)
+
+def _life(balance: Record | Tombstone | None) -> tuple[int, str] | None:
+    """Return what tells one state of a balance from another; None where there is none."""
+    return (balance.version, balance.incarnation) if isinstance(balance, Balance) else None
 
 
-async def _prepare(waiting: _Waiting) -> None:
+async def _prepare(waiting: Waiting) -> None:
     if waiting.request.prepare is None:
         return
     try:
@@ -272,7 +244,7 @@ async def _prepare(waiting: _Waiting) -> None:
         waiting.answer(error)
 
 
-def _answer_all(groups: _Groups, result: Exception) -> None:
+def _answer_all(groups: Groups, result: Exception) -> None:
     for members in groups.values():
         for waiting in members:
             waiting.answer(result)

@@ -1,13 +1,16 @@
 """The ledger of usage in MongoDB: entries that are only ever appended, written with the balances they come to."""
 
+import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
-from app.domain.errors import ConflictError
+from app.domain.errors import ConflictError, UnavailableError
 from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import COUNTED, Granularity, Slice, slice_at
 from app.ports.store import Page, ResultExistsError
@@ -15,11 +18,15 @@ from app.ports.usage import UsageFilter
 from app.store.mapping import from_fields, to_document
 from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError
 from app.store.translation import to_date, to_instant
-from app.store.writes import by_kind
+from app.store.writes import KindWrite, by_kind
 
 Raw = dict[str, Any]
 
 _BATCH: Final = 1000
+_AT_ONCE: Final = 64
+_WRITE_CONFLICT: Final = 112
+_LEFT_OPEN_S: Final = 60
+"""The server's own limit to a transaction's life, unless it is set to less."""
 _AT: Final = "occurredAt"
 _NEWEST: Final = [(_AT, DESCENDING), ("_id", DESCENDING)]
 _BY_TIME: Final = [("recordedAt", ASCENDING), ("_id", ASCENDING)]
@@ -32,23 +39,56 @@ class MongoLedger:
         self._mongo = mongo
         self._balances = mongo.db["balances"]
         self._events = mongo.db["usage_events"]
+        self._left_open: dict[bytes, float] = {}
 
     async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
-        writes = by_kind(balances, as_checked=False)
-        entries = [to_document(event) for event in events]
+        entries, writes = await _entries(events), await _writes(balances)
+        used = b""
 
         async def body(session: AsyncClientSession) -> None:
-            if entries:
-                await self._append(entries, session)
-            for write in writes:
-                outcome = await self._balances.bulk_write(write.operations, session=session)
-                if outcome.matched_count != len(write.replaced):
-                    raise ConflictError("another process has changed a balance meanwhile")
+            nonlocal used
+            used = session.session_id["id"]
+            self._left_open.pop(used, None)  # its next transaction ends the one before
+            try:
+                await self._write(entries, writes, session)
+            except OperationFailure as error:
+                # At once: who holds the lock may be a killed process, for whose transaction the server waits long.
+                if error.code == _WRITE_CONFLICT:
+                    raise ConflictError("another transaction writes a balance, or an entry") from error
+                raise
 
         try:
             await self._mongo.transaction(body)
         except TakenError as error:
             raise ConflictError("another process has made a balance meanwhile") from error
+        except ConflictError:
+            await self._end_left_open()
+            raise
+        except UnavailableError:
+            if used:
+                self._left_open[used] = monotonic() + _LEFT_OPEN_S
+            raise
+
+    async def _write(self, entries: list[Raw], writes: Sequence[KindWrite], session: AsyncClientSession) -> None:
+        if entries:
+            await self._append(entries, session)
+        if writes:
+            operations = [operation for write in writes for operation in write.operations]
+            outcome = await self._balances.bulk_write(operations, session=session)
+            if outcome.matched_count != sum(len(write.replaced) for write in writes):
+                raise ConflictError("another process has changed a balance meanwhile")
+
+    async def _end_left_open(self) -> None:
+        """End the sessions of writes that were given up: their transactions may be open, and hold what they wrote.
+
+        Not once and for all: a server that was frozen may carry out late what it was sent long ago.
+        """
+        self._left_open = {name: until for name, until in self._left_open.items() if monotonic() < until}
+        sessions = [{"id": name} for name in self._left_open]
+        if sessions:
+            # A user that may not is left to the server's own limit.
+            with self._mongo.deadline(), suppress(OperationFailure):
+                await self._mongo.client.admin.command("killSessions", sessions)
 
     async def events(self, ids: Collection[str]) -> dict[str, UsageEvent]:
         wanted, found = list(ids), dict[str, UsageEvent]()
@@ -109,6 +149,28 @@ class MongoLedger:
             if all(fault.get("code") == DUPLICATE_KEY for fault in error.details.get("writeErrors", ())):
                 raise ResultExistsError from error
             raise
+
+
+async def _entries(events: Sequence[UsageEvent]) -> list[Raw]:
+    entries: list[Raw] = []
+    for event in events:
+        entries.append(to_document(event))
+        await _breathe(len(entries))
+    return entries
+
+
+async def _writes(balances: Sequence[Balance]) -> list[KindWrite]:
+    writes: list[KindWrite] = []
+    for balance in balances:
+        writes += by_kind([balance], as_checked=False)
+        await _breathe(len(writes))
+    return writes
+
+
+async def _breathe(done: int) -> None:
+    """Give way to the event loop's other work in the middle of many documents."""
+    if done % _AT_ONCE == 0:
+        await asyncio.sleep(0)
 
 
 def _criteria(wanted: UsageFilter) -> Raw:

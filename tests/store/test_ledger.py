@@ -1,14 +1,18 @@
 """Entries and balances are written together or not at all, and entries come back as they were written."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from support.records import NOW
-from support.store import opened
+from support.service import eventually_equal
+from support.store import frozen, opened
 
 from app.domain.change import Kind
-from app.domain.errors import ConflictError
+from app.domain.errors import ConflictError, UnavailableError
 from app.domain.plan import ResetPeriod
 from app.domain.usage import (
     Balance,
@@ -22,6 +26,7 @@ from app.domain.usage import (
     WindowRef,
 )
 from app.ports.store import ResultExistsError
+from app.sandbox.mongod import EmbeddedMongod
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
@@ -104,6 +109,44 @@ async def test_all_or_nothing(mongo: Mongo, balances: list[Balance], error: type
 
     assert await ledger.events(("use_2",)) == {}
     assert await MongoStore(mongo).read(Kind.BALANCE, ("ws_1",)) == {"ws_1": balance()}
+
+
+@pytest.mark.parametrize("taken", ["a balance", "an entry"])
+async def test_what_an_open_transaction_holds_is_a_conflict_at_once(mongo: Mongo, taken: str) -> None:
+    ledger = MongoLedger(mongo)
+    await ledger.write([balance()], [])
+
+    async with mongo.client.start_session() as session, await session.start_transaction():
+        if taken == "a balance":
+            await mongo.db["balances"].update_one({"_id": "ws_1"}, {"$inc": {"version": 1}}, session=session)
+        else:
+            await mongo.db["usage_events"].insert_one({"_id": "use_1"}, session=session)
+        async with asyncio.timeout(2):  # less than the deadline, until which a transaction is usually tried again
+            with pytest.raises(ConflictError):
+                await ledger.write([balance(2)], [event("use_1")])
+
+
+async def test_a_write_that_was_given_up_locks_nobody_out(tmp_path: Path) -> None:
+    mongod = EmbeddedMongod.start(tmp_path)
+    assert mongod.pid is not None
+    try:
+        async with opened(mongod.uri, "ledger", timeout_s=1) as mongo:
+            await mongo.client.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=60)
+            ledger = MongoLedger(mongo)
+            await ledger.write([balance()], [])
+
+            with frozen(mongod.pid), pytest.raises(UnavailableError):
+                await ledger.write([balance(2)], [event("use_1")])
+
+            async def written() -> bool:
+                with suppress(ConflictError, UnavailableError):
+                    await ledger.write([balance(2)], [event("use_1")])
+                    return True
+                return False
+
+            await eventually_equal(written, expected=True)
+    finally:
+        mongod.stop()
 
 
 async def test_corrections_come_in_their_order(mongo: Mongo) -> None:
