@@ -53,6 +53,11 @@ class Context:
             return _translate_later(state, translate)
         return translate(state)
 
+    async def workspace_id(self, ref: str) -> str | None:
+        """Return our id of a workspace; None where there is none. Raises as `from_state` does."""
+        found = self.from_state(ref, lambda state: state.workspace.id if state else None)
+        return await found if inspect.isawaitable(found) else found
+
 
 def find_state(rt: Runtime, ref: str) -> WorkspaceState | Awaitable[WorkspaceState | None] | None:
     """Look a workspace up; what can be no id of ours or of a caller is not asked for."""

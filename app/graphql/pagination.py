@@ -4,13 +4,14 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 import strawberry
 
 from app.graphql.errors import bad_input
 from app.graphql.permissions import follows
+from app.ports.store import Page
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -98,19 +99,21 @@ class Connection(Generic[T]):
         return await self.count() if self.count else None
 
 
-def edges_of(
-    items: Sequence[R], *, cursor: Callable[[R], str], translate: Callable[[R], T]
-) -> tuple[list[Edge[T]], list[T]]:
-    """Return the edges and nodes of a page's records."""
-    nodes = [translate(item) for item in items]
-    return [Edge(cursor=cursor(item), node=node) for item, node in zip(items, nodes, strict=True)], nodes
-
-
-def page_info(edges: Sequence[Edge[T]], *, has_next: bool, after: str | None) -> PageInfo:
-    """Return where the page with these edges stands."""
-    return PageInfo(
-        has_next_page=has_next,
+def connection_of(
+    page: Page[R],
+    *,
+    after: str | None,
+    cursor: Callable[[R], str],
+    translate: Callable[[R], T],
+    count: Callable[[], Awaitable[int]] | None = None,
+) -> Connection[T]:
+    """Return a page that was asked for with `after`; `count` counts all pages."""
+    nodes = [translate(item) for item in page.items]
+    edges = [Edge(cursor=cursor(item), node=node) for item, node in zip(page.items, nodes, strict=True)]
+    info = PageInfo(
+        has_next_page=page.has_next,
         has_previous_page=after is not None,
         start_cursor=edges[0].cursor if edges else None,
         end_cursor=edges[-1].cursor if edges else None,
     )
+    return Connection(edges=edges, nodes=nodes, page_info=info, count=count)

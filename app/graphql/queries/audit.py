@@ -8,7 +8,7 @@ import strawberry
 from app.domain import audit as domain
 from app.domain.change import Kind
 from app.graphql.context import Info
-from app.graphql.pagination import Connection, edges_of, page_info, page_size, read_timed_key, timed_key
+from app.graphql.pagination import Connection, connection_of, page_size, read_timed_key, timed_key
 from app.graphql.permissions import OPERATES, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.audit import AuditChain, AuditEntry
@@ -47,15 +47,11 @@ class AuditQueries:
         listing = f"auditLog:{msgspec.json.encode(wanted).decode()}"
         start = read_timed_key(cursors.read(listing, after))
         page = await trail.page(wanted, after=start, first=page_size(first))
-        edges, nodes = edges_of(
-            page.items,
+        return connection_of(
+            page,
+            after=after,
             cursor=lambda entry: cursors.write(listing, timed_key(entry.recorded_at, entry.id)),
             translate=AuditEntry.from_domain,
-        )
-        return Connection(
-            edges=edges,
-            nodes=nodes,
-            page_info=page_info(edges, has_next=page.has_next, after=after),
             count=lambda: trail.count(wanted),
         )
 

@@ -6,7 +6,7 @@ from app.domain import migration as domain
 from app.domain.change import Kind
 from app.domain.faults import NAME_MAX, is_storable
 from app.graphql.context import Info
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, connection_of, page_size
 from app.graphql.permissions import SEES_MIGRATIONS, requires
 from app.graphql.types.migration import CatalogMigration
 
@@ -30,13 +30,11 @@ class MigrationQueries:
     ) -> Connection[CatalogMigration]:
         store, cursors, size = info.context.rt.store, info.context.cursors, page_size(first)
         page = await store.migrations_page(status=None, after=cursors.read(_LISTING, after), first=size)
-        edges, nodes = edges_of(
-            page.items, cursor=lambda record: cursors.write(_LISTING, record.id), translate=CatalogMigration.from_domain
-        )
-        return Connection(
-            edges=edges,
-            nodes=nodes,
-            page_info=page_info(edges, has_next=page.has_next, after=after),
+        return connection_of(
+            page,
+            after=after,
+            cursor=lambda record: cursors.write(_LISTING, record.id),
+            translate=CatalogMigration.from_domain,
             count=lambda: store.count(Kind.MIGRATION),
         )
 

@@ -1,13 +1,11 @@
 """Billing subscriptions: one from RAM, pages from the store."""
 
-import inspect
-
 import strawberry
 
 from app.domain import subscription as domain
 from app.domain.change import Kind
 from app.graphql.context import Info
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, connection_of, page_size
 from app.graphql.permissions import READS_BILLING, requires
 from app.graphql.types.workspace import Subscription
 
@@ -38,23 +36,15 @@ class SubscriptionQueries:
         statuses = tuple(dict.fromkeys(status or ()))
         listing = f"subscriptions:{workspace_id or ''}:{','.join(sorted(statuses))}"
         start = cursors.read(listing, after)
-        owner = None if workspace_id is None else await _id_of(info, workspace_id)
+        owner = None if workspace_id is None else await info.context.workspace_id(workspace_id) or workspace_id
         page = await store.subscriptions_page(workspace_id=owner, statuses=statuses, after=start, first=size)
-        edges, nodes = edges_of(
-            page.items, cursor=lambda record: cursors.write(listing, record.id), translate=Subscription.from_domain
-        )
         equals: dict[str, str | tuple[str, ...]] = {} if owner is None else {"workspace_id": owner}
         if statuses:
             equals["status"] = statuses
-        return Connection(
-            edges=edges,
-            nodes=nodes,
-            page_info=page_info(edges, has_next=page.has_next, after=after),
+        return connection_of(
+            page,
+            after=after,
+            cursor=lambda record: cursors.write(listing, record.id),
+            translate=Subscription.from_domain,
             count=lambda: store.count(Kind.SUBSCRIPTION, **equals),
         )
-
-
-async def _id_of(info: Info, ref: str) -> str:
-    """Return our id of the workspace; the reference itself where there is none, so that nothing is found."""
-    found = info.context.from_state(ref, lambda state: state.workspace.id if state else ref)
-    return await found if inspect.isawaitable(found) else found

@@ -4,7 +4,7 @@ import strawberry
 
 from app.domain import stripe_event as domain
 from app.graphql.context import Info
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, connection_of, page_size
 from app.graphql.permissions import OPERATES, requires
 from app.graphql.types.stripe_event import StripeEvent
 from app.graphql.types.sync_status import SyncStatus
@@ -25,10 +25,12 @@ class SyncQueries:
         cursors, listing = info.context.cursors, f"stripeEvents:{status or ''}"
         start = cursors.read(listing, after)
         page = await info.context.rt.inbox.events_page(status=status, after=start, first=page_size(first))
-        edges, nodes = edges_of(
-            page.items, cursor=lambda event: cursors.write(listing, event.id), translate=StripeEvent.from_domain
+        return connection_of(
+            page,
+            after=after,
+            cursor=lambda event: cursors.write(listing, event.id),
+            translate=StripeEvent.from_domain,
         )
-        return Connection(edges=edges, nodes=nodes, page_info=page_info(edges, has_next=page.has_next, after=after))
 
     @strawberry.field(directives=requires(*OPERATES), description="How true RAM is. Answers also while it is loading.")
     async def sync_status(self, info: Info) -> SyncStatus:

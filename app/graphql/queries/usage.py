@@ -1,6 +1,5 @@
 """Usage as the ledger has it: entries, and sums over time."""
 
-import inspect
 from typing import Annotated
 
 import strawberry
@@ -10,7 +9,7 @@ from app.domain.faults import is_storable, refuse
 from app.domain.usage_summary import Granularity, range_faults, slices
 from app.graphql.context import Info
 from app.graphql.errors import bad_input
-from app.graphql.pagination import Connection, edges_of, page_info, page_size, read_timed_key, timed_key
+from app.graphql.pagination import Connection, connection_of, page_size, read_timed_key, timed_key
 from app.graphql.permissions import READS_USAGE, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.usage import UsageEvent, UsageSummary
@@ -43,7 +42,7 @@ class UsageQueries:
     ) -> Connection[UsageEvent]:
         ledger, cursors, size = info.context.rt.ledger, info.context.cursors, page_size(first)
         wanted = UsageFilter(
-            workspace_id=await _id_of(info, workspace_id) or workspace_id,
+            workspace_id=await info.context.workspace_id(workspace_id) or workspace_id,
             feature_key=feature_key,
             from_at=since,
             to_at=until,
@@ -52,15 +51,11 @@ class UsageQueries:
             raise bad_input("an argument holds a NUL or half a surrogate pair")
         listing = f"usage:{wanted.workspace_id}:{feature_key or ''}:{since or ''}:{until or ''}"
         page = await ledger.page(wanted, after=read_timed_key(cursors.read(listing, after)), first=size)
-        edges, nodes = edges_of(
-            page.items,
+        return connection_of(
+            page,
+            after=after,
             cursor=lambda entry: cursors.write(listing, timed_key(entry.occurred_at, entry.id)),
             translate=UsageEvent.from_domain,
-        )
-        return Connection(
-            edges=edges,
-            nodes=nodes,
-            page_info=page_info(edges, has_next=page.has_next, after=after),
             count=lambda: ledger.count(wanted),
         )
 
@@ -81,7 +76,7 @@ class UsageQueries:
         until: Annotated[DateTime, strawberry.argument(name="to", description="The first instant after it.")],
     ) -> UsageSummary | None:
         refuse(range_faults(granularity, since, until))
-        owner = await _id_of(info, workspace_id)
+        owner = await info.context.workspace_id(workspace_id)
         if owner is None:
             return None
         if feature_key not in info.context.rt.cache.catalogue().features:
@@ -89,9 +84,3 @@ class UsageQueries:
         wanted = UsageFilter(workspace_id=owner, feature_key=feature_key, from_at=since, to_at=until)
         found = await info.context.rt.ledger.summary(wanted, granularity)
         return UsageSummary.from_domain(owner, feature_key, slices(granularity, since, until, found))
-
-
-async def _id_of(info: Info, ref: str) -> str | None:
-    """Return our id of the workspace; None where there is none."""
-    found = info.context.from_state(ref, lambda state: state.workspace.id if state else None)
-    return await found if inspect.isawaitable(found) else found

@@ -8,7 +8,7 @@ from app.domain.change import Kind
 from app.domain.workspace_state import WorkspaceState
 from app.graphql.context import Info
 from app.graphql.errors import bad_input
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, connection_of, page_size
 from app.graphql.permissions import READS_BILLING, requires
 from app.graphql.types.workspace import Workspace
 
@@ -46,12 +46,10 @@ class WorkspaceQueries:
     async def workspaces(self, info: Info, first: int | None = 50, after: str | None = None) -> Connection[Workspace]:
         store, cursors = info.context.rt.store, info.context.cursors
         page = await store.workspaces_page(after=cursors.read(_LISTING, after), first=page_size(first))
-        edges, nodes = edges_of(
-            page.items, cursor=lambda record: cursors.write(_LISTING, record.id), translate=Workspace.from_domain
-        )
-        return Connection(
-            edges=edges,
-            nodes=nodes,
-            page_info=page_info(edges, has_next=page.has_next, after=after),
+        return connection_of(
+            page,
+            after=after,
+            cursor=lambda record: cursors.write(_LISTING, record.id),
+            translate=Workspace.from_domain,
             count=lambda: store.count(Kind.WORKSPACE),
         )

@@ -11,7 +11,7 @@ from app.domain.coverage import holdings
 from app.domain.plan import PlanKind
 from app.domain.workspace_state import WorkspaceState
 from app.graphql.context import Info
-from app.graphql.pagination import Connection, edges_of, page_info, page_size
+from app.graphql.pagination import Connection, connection_of, page_size
 from app.graphql.permissions import SEES_WORKSPACE, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.billing_details import BillingDetails, WorkspaceTrial
@@ -20,6 +20,7 @@ from app.graphql.types.decision import entitlement_set
 from app.graphql.types.entitlement import EntitlementSet
 from app.graphql.types.grants import instant
 from app.graphql.types.node import Node
+from app.ports.store import Page
 
 
 @strawberry.type(directives=requires(*SEES_WORKSPACE), description="One priced line of a subscription.")
@@ -194,13 +195,13 @@ class Workspace(Node):
         def page(state: WorkspaceState | None) -> Connection[Subscription]:
             held = sorted(state.subscriptions if state else (), key=lambda sub: sub.id)
             found = [sub for sub in held if sub.id > start]
-            edges, nodes = edges_of(
-                found[:size],
+            return connection_of(
+                Page(tuple(found[:size]), len(found) > size),
+                after=after,
                 cursor=lambda sub: info.context.cursors.write(listing, sub.id),
                 translate=Subscription.from_domain,
+                count=lambda: _known(len(held)),
             )
-            info_ = page_info(edges, has_next=len(found) > size, after=after)
-            return Connection(edges=edges, nodes=nodes, page_info=info_, count=lambda: _known(len(held)))
 
         return info.context.from_state(self.id, page)
 
