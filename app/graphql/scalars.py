@@ -32,7 +32,8 @@ def parse_datetime(value: object) -> DateTime:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise bad_input("a DateTime is RFC 3339 with an offset: 2026-03-01T12:00:00.000Z")
     try:
-        return DateTime((datetime.fromisoformat(value.upper()) - _EPOCH) // _MILLISECOND)
+        at = datetime.fromisoformat(value.upper()).astimezone(UTC)  # near the ends of the calendar there is none
+        return DateTime((at - _EPOCH) // _MILLISECOND)
     except (ValueError, OverflowError) as error:
         raise bad_input(f"{value} is no date") from error
 

@@ -37,6 +37,8 @@ def test_datetimes_with_an_offset_are_read(text: str, at: int) -> None:
         1_772_386_200_000,
         None,
         "",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59.999-14:00",
     ],
 )
 def test_naive_and_odd_datetimes_are_refused(value: object) -> None:
