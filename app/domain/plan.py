@@ -124,6 +124,11 @@ class Feature(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
         return self.credit_key or self.key
 
     @property
+    def is_credit_type(self) -> bool:
+        """Whether it is a balance of credits, which other features draw on."""
+        return self.type is FeatureType.CREDIT and self.credit_key is None
+
+    @property
     def is_counted(self) -> bool:
         """Whether it is used in amounts: METERED and CREDIT."""
         return self.type in (FeatureType.METERED, FeatureType.CREDIT)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from app.domain.plan import Feature, FeatureType, Plan, PlanKind, PlanStatus
+from app.domain.plan import Feature, Plan, PlanKind, PlanStatus
 from app.services.catalogue.tables import Table, feature_table, plan_table, without_defaults
 from app.services.catalogue.target import Target
 from app.services.catalogue.writing import inline
@@ -75,8 +75,7 @@ def part_of(record: Feature | Plan) -> Part:
     """Name the part of the catalogue that the record is."""
     match record:
         case Feature():
-            is_credit_type = record.type is FeatureType.CREDIT and record.credit_key is None
-            return Part(ChangeKind.CREDIT_TYPE if is_credit_type else ChangeKind.FEATURE, record.key)
+            return Part(ChangeKind.CREDIT_TYPE if record.is_credit_type else ChangeKind.FEATURE, record.key)
         case Plan():
             return Part(ChangeKind.PLAN if record.kind is PlanKind.PLAN else ChangeKind.ADD_ON, record.key)
 

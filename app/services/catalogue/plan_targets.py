@@ -8,7 +8,7 @@ import msgspec
 from app.domain import ids
 from app.domain.catalogue_rules import plan_faults
 from app.domain.errors import FieldError
-from app.domain.plan import Catalogue, Plan, PlanFeature, PlanKind, PlanStatus
+from app.domain.plan import Catalogue, Plan, PlanFeature, PlanKind, PlanStatus, next_version
 from app.services.catalogue.allowances import to_row
 from app.services.catalogue.draft import NO_DEFAULT, Draft, PlanDraft
 from app.services.catalogue.rule_faults import note_rule_faults
@@ -95,15 +95,8 @@ class PlanTargets:
         return self._next(wanted, before)
 
     def _next(self, wanted: Plan, before: Plan | None) -> Plan:
-        return msgspec.structs.replace(
-            wanted,
-            id=self._new_id(ids.PLAN),
-            version=0,
-            incarnation="",
-            plan_version=before.plan_version + 1 if before else 1,
-            # A replica whose clock is behind must not publish before the version that it follows.
-            published_at=max(self._at, before.published_at) if before else self._at,
-        )
+        draft = msgspec.structs.replace(wanted, id=self._new_id(ids.PLAN), version=0, incarnation="")
+        return next_version(draft, before, self._at)
 
     def _is_default(self, key: str, before: Plan | None) -> bool:
         if self._draft.default_plan is None:

@@ -56,7 +56,7 @@ def stripe_file(found: StripeCatalogue, catalogue: Catalogue) -> str:
     new = (feature for feature in features.values() if feature.key not in catalogue.features)
     parts += [block for feature in new for block in blocks(feature)]
     taken = {plan.key for plan in catalogue.plans()}
-    holders = {name: plan for plan in catalogue.plans() for price in plan.prices for name in _names(price)}
+    holders = {name: plan for plan in catalogue.plans() for name in plan.price_names}
     priced: dict[str, list[StripePrice]] = {}
     for price in sorted(found.prices, key=lambda price: (not price.active, price.id)):
         priced.setdefault(price.product, []).append(price)
@@ -141,10 +141,6 @@ def _wanted_key(product: StripeProduct, prices: Sequence[StripePrice]) -> str:
         return said
     stems = {_INTERVAL.sub("", price.lookup_key) for price in prices if price.active and price.lookup_key}
     return stems.pop() if len(stems) == 1 else product.name
-
-
-def _names(price: PlanPrice) -> list[str]:
-    return [name for name in (price.lookup_key, price.stripe_price_id) if name]
 
 
 def _slug(text: str) -> str:

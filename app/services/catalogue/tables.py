@@ -7,7 +7,6 @@ from typing import Any, Final
 from app.domain.plan import (
     ConfigValue,
     Feature,
-    FeatureType,
     GracePolicy,
     LimitBehavior,
     MeterType,
@@ -48,18 +47,16 @@ def section_of(record: Feature | Plan) -> str:
     """Return the name of the table of tables that holds the record."""
     match record:
         case Feature():
-            is_credit_type = record.type is FeatureType.CREDIT and record.credit_key is None
-            return "credits" if is_credit_type else "features"
+            return "credits" if record.is_credit_type else "features"
         case Plan():
             return "plans" if record.kind is PlanKind.PLAN else "add_ons"
 
 
 def feature_table(feature: Feature) -> Table:
     """Return the feature's table; what is not said is left out."""
-    is_plain_credit_type = section_of(feature) == "credits"
     return _said(
         name=feature.name,
-        type=None if is_plain_credit_type else feature.type.value,
+        type=None if feature.is_credit_type else feature.type.value,
         meter=feature.meter_type.value if feature.meter_type else None,
         value_type=feature.value_type.value if feature.value_type else None,
         values=list(feature.enum_values) or None,
