@@ -21,7 +21,10 @@ def bootstrap(name: str, *, embedded: bool, data_dir: Path | None) -> tuple[str,
         if embedded:
             uri = started.enter_context(embedded_mongodb(data_dir or default_data_dir()))
         elif settings.mongodb_uri is None:
-            raise CommandError("MONGODB_URI is not set; it names the database that serve uses", ExitCode.CONFIGURATION)
+            problem = (
+                "MONGODB_URI is not set; it names the database that serve uses. Beside `serve --embedded`: --embedded"
+            )
+            raise CommandError(problem, ExitCode.CONFIGURATION)
         else:
             uri = settings.mongodb_uri.get_secret_value()
         mongo = Mongo(uri, settings.mongodb_database, timeout_s=settings.mongodb_timeout_s)

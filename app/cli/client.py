@@ -30,6 +30,7 @@ _OF_CODE: Final[Mapping[str, ExitCode]] = {
     "STRIPE_REFUSED": ExitCode.CONFIGURATION,
 }
 _GATEWAY_FAULTS: Final = (502, 503, 504)
+_RETRY: Final = "; retry with the same idempotencyKey"  # which a query has not, and `change` names
 _VARIABLE: Final = re.compile(r"^Variable '\$(?:input' has invalid value at \.|(\w+)' has invalid value(?=: ))")
 
 Fields = dict[str, Any]
@@ -185,7 +186,7 @@ def _refusal(error: Fields) -> CommandError:
     extensions: Fields = error.get("extensions") or {}
     message = _VARIABLE.sub(r"\1", _line(error.get("message") or "refused without a reason"))
     if extensions.get("code") == "UNAVAILABLE":
-        return UnansweredError(message)
+        return UnansweredError(message.removesuffix(_RETRY))
     code = _OF_CODE.get(str(extensions.get("code")), ExitCode.BUG)
     request = f" (request {extensions['requestId']})" if code is ExitCode.BUG and "requestId" in extensions else ""
     return CommandError(f"{message}{request}", code)

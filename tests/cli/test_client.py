@@ -6,6 +6,8 @@ import pytest
 from support.command import Command
 from support.graphql_server import FakeGraphQL
 
+from app.domain.errors import UnavailableError
+
 RESYNC = ("resync",)
 
 
@@ -147,6 +149,14 @@ def test_no_more_is_asked_for_than_the_limit(entitled: Command, server: FakeGrap
 
 
 CREATE = ("workspaces", "create")
+
+
+def test_a_key_is_not_spoken_of_where_there_is_none(entitled: Command, server: FakeGraphQL) -> None:
+    server.status, server.answer = 503, coded("UNAVAILABLE", UnavailableError().args[0])
+
+    ran = entitled("resync")
+
+    assert (ran.code, ran.err) == (69, "entitled: the database did not answer in time\n")
 
 
 @pytest.mark.parametrize(("status", "answer"), [(503, coded("UNAVAILABLE")), (504, "<html>too late</html>")])
