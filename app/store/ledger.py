@@ -119,13 +119,12 @@ class MongoLedger:
     async def summary(self, wanted: UsageFilter, granularity: Granularity) -> dict[int, Slice]:
         kinds = {"kind": {"$in": [kind.value for kind in COUNTED]}}
         start = {"$dateTrunc": {"date": f"${_AT}", "unit": granularity.lower()}}
-        sums = {"amount": {"$sum": "$lines.amount"}, "charge": {"$sum": "$lines.charge"}}
+        own = {"$filter": {"input": "$lines", "cond": {"$eq": ["$$this.featureKey", wanted.feature_key]}}}
+        sums = {name: {"$sum": {"$sum": f"$lines.{name}"}} for name in ("amount", "charge")}
         stages = [
             {"$match": {**_criteria(wanted), **kinds}},
-            {"$unwind": "$lines"},
-            {"$match": {"lines.featureKey": wanted.feature_key}},
-            {"$group": {"_id": start, **sums, "events": {"$addToSet": "$_id"}}},
-            {"$set": {"events": {"$size": "$events"}}},
+            {"$set": {"lines": own}},
+            {"$group": {"_id": start, **sums, "events": {"$sum": 1}}},
         ]
         with self._mongo.deadline():
             cursor = await self._events.aggregate(stages)
