@@ -19,8 +19,8 @@ from app.domain.supply import Supply, supply_of
 from app.domain.usage import Balance, Reservation, UsageLine, UsageWindow, charge_of, share_of
 from app.domain.workspace_state import WorkspaceState
 
-RESERVATIONS_MAX: Final = 1_000
-"""Reservations that one workspace may have open at a time."""
+RESERVED_LINES_MAX: Final = 1_000
+"""Lines that the open reservations of one workspace may have: every check adds them up."""
 
 _ZERO: Final = Decimal(0)
 _TOTAL_BOUND: Final = Decimal(10) ** 18
@@ -87,8 +87,9 @@ def reserve(
 ) -> Taken | Refused:
     """Hold all lines back, or none, as the reservation `blank`, whose lines are filled in."""
     before = _open(state, at)
-    if len(before.reservations) >= RESERVATIONS_MAX:
-        raise ConflictError(f"{RESERVATIONS_MAX} reservations are open already; settle or release some")
+    reserved = sum(len(reservation.lines) for reservation in before.reservations)
+    if reserved + len(wanted) > RESERVED_LINES_MAX:
+        raise ConflictError(f"{reserved} of {RESERVED_LINES_MAX} lines are reserved already; settle or release some")
     case, held, lines = _case(state, catalogue, at), before, list[UsageLine]()
     for position, line in enumerate(wanted):
         answer, room = case.assess(line, held)

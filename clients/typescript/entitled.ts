@@ -744,7 +744,7 @@ export class Entitled extends Transport {
     return this.ask<ConsumeMutation>("consume", DOCUMENTS.consume, variables);
   }
 
-  /** Hold back several features and credits, all or none, for work whose cost is not known yet. */
+  /** Hold back several features and credits, all or none, for work whose cost is not known yet. The open reservations of a workspace have at most 1,000 lines. */
   reserve(variables: ReserveMutationVariables): Promise<ReserveMutation["reserve"]> {
     return this.ask<ReserveMutation>("reserve", DOCUMENTS.reserve, variables);
   }

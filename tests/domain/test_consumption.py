@@ -8,7 +8,7 @@ import pytest
 from support.lives import FEATURES, HOUR, Life, subscription, totals_of
 from support.records import DAY, NOW, drawing, grant, limit, plan, wanted
 
-from app.domain.consumption import RESERVATIONS_MAX, level_of, set_level
+from app.domain.consumption import RESERVED_LINES_MAX, level_of, set_level
 from app.domain.denial import AccessDeniedReason
 from app.domain.errors import ConflictError, NotFoundError, ValidationError
 from app.domain.grant import Grant, GrantSource
@@ -120,14 +120,24 @@ class TestReserve:
             life.settle("res_1")
 
     def test_no_more_than_so_many_are_open_at_a_time(self) -> None:
-        life = begun(limit("credits", RESERVATIONS_MAX + 1))
-        for _ in range(RESERVATIONS_MAX):
+        life = begun(limit("credits", RESERVED_LINES_MAX + 1))
+        for _ in range(RESERVED_LINES_MAX):
             life.reserve(wanted(1, "credits"), ttl=HOUR)
 
-        with pytest.raises(ConflictError, match="1000 reservations"):
+        with pytest.raises(ConflictError, match="1000 of 1000 lines"):
             life.reserve(wanted(1, "credits"))
         life.wait(HOUR)
         assert life.reserve(wanted(1, "credits"))
+
+    def test_lines_count_and_not_reservations(self) -> None:
+        life = begun(limit("credits", RESERVED_LINES_MAX))
+        life.reserve(*[wanted(1, "credits")] * 100, ttl=HOUR)
+        for _ in range(9):
+            life.reserve(*[wanted(0, "credits")] * 99, ttl=HOUR)
+
+        life.reserve(*[wanted(0, "credits")] * 9)
+        with pytest.raises(ConflictError, match="1000 of 1000 lines"):
+            life.reserve(wanted(0, "credits"))
 
     def test_releasing_gives_all_back_and_only_once(self) -> None:
         life = begun(limit("credits", 10))

@@ -10,7 +10,7 @@ from support.records import NOW, feature, grant, limit, plan, workspace
 from support.runtime import ADMIN, fakes_of, put, running
 
 from app.domain.change import Kind
-from app.domain.consumption import RESERVATIONS_MAX, LimitExceededError, Wanted
+from app.domain.consumption import RESERVED_LINES_MAX, LimitExceededError, Wanted
 from app.domain.denial import AccessDeniedReason
 from app.domain.errors import ConflictError, IdempotencyConflictError, NotFoundError, ValidationError
 from app.domain.grant import GrantSource
@@ -282,11 +282,11 @@ async def test_bad_reservations_and_lines_are_refused(rt: Runtime) -> None:
 
 
 async def test_open_reservations_are_bounded(rt: Runtime) -> None:
-    await asyncio.gather(*(reserve(rt, f"r{n}", ai="0.1") for n in range(RESERVATIONS_MAX)))
+    await asyncio.gather(*(reserve(rt, f"r{n}", ai="0.1") for n in range(RESERVED_LINES_MAX)))
 
-    with pytest.raises(ConflictError, match="open already"):
+    with pytest.raises(ConflictError, match="reserved already"):
         await reserve(rt, "one more", ai="0.1")
-    assert left(await consume(rt, ai=1)) == 500 - RESERVATIONS_MAX // 10 - 1
+    assert left(await consume(rt, ai=1)) == 500 - RESERVED_LINES_MAX // 10 - 1
 
 
 async def test_setting_a_level_counts_the_difference(rt: Runtime) -> None:

@@ -209,7 +209,8 @@ class UsageMutations:
 
     @strawberry.mutation(
         directives=requires(*WRITES_USAGE),
-        description="Hold back several features and credits, all or none, for work whose cost is not known yet.",
+        description="Hold back several features and credits, all or none, for work whose cost is not known yet. "
+        "The open reservations of a workspace have at most 1,000 lines.",
     )
     async def reserve(self, info: Info, input: ReserveInput) -> ReserveResult:
         command = usage.ReserveInput(

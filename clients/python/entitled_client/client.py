@@ -372,7 +372,7 @@ class Entitled(BaseClient):
         ReserveReserveConflictError,
         ReserveReserveIdempotencyConflictError,
     ]:
-        """Hold back several features and credits, all or none, for work whose cost is not known yet."""
+        """Hold back several features and credits, all or none, for work whose cost is not known yet. The open reservations of a workspace have at most 1,000 lines."""
         query = gql("""
             mutation reserve($input: ReserveInput!) {
               reserve(input: $input) {
