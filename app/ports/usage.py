@@ -7,6 +7,7 @@ import msgspec
 
 from app.domain.consumption import Refused, Taken
 from app.domain.entitlement import Entitlement
+from app.domain.explanation import Question
 from app.domain.plan import Catalogue
 from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import Granularity, Slice
@@ -69,12 +70,13 @@ class UsageRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Accepted(msgspec.Struct, frozen=True):
     """The ledger entry as written; `replayed` where an earlier request with the same key wrote it.
 
-    `answer` checks one more unit of a feature, as it is since then; requests that were written together share answers.
+    `answer` checks one more unit of a feature, as it is since then, and tells what was asked; requests that were
+    written together share answers.
     """
 
     event: UsageEvent
     replayed: bool
-    answer: Callable[[str], Entitlement]
+    answer: Callable[[str], tuple[Question, Entitlement]]
 
 
 class UsageWriter(Protocol):

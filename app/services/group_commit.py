@@ -12,6 +12,7 @@ from app.domain.change import Kind, Record, Source, Tombstone
 from app.domain.consumption import Refused
 from app.domain.entitlement import Entitlement, evaluate
 from app.domain.errors import BillingError, ConflictError, IdempotencyConflictError, UnavailableError
+from app.domain.explanation import Question
 from app.domain.usage import Balance
 from app.ports.store import RecordStore, ResultExistsError
 from app.ports.system import Clock, Ids
@@ -197,12 +198,13 @@ class GroupCommit:
             waiting.answer(Accepted(event, replayed=False, answer=answers[event.workspace_id]))
         return True
 
-    def _answers(self, workspace_id: str) -> Callable[[str], Entitlement]:
+    def _answers(self, workspace_id: str) -> Callable[[str], tuple[Question, Entitlement]]:
         """Return what evaluates a feature of the workspace as it is now, each only once."""
         state, catalogue, at = self._cache.state(workspace_id), self._cache.catalogue(), self._clock.now_at()
 
-        def answer(feature_key: str) -> Entitlement:
-            return evaluate(feature_key, state, catalogue, at)
+        def answer(feature_key: str) -> tuple[Question, Entitlement]:
+            question = Question(feature_key=feature_key, state=state, catalogue=catalogue, at=at)
+            return question, evaluate(feature_key, state, catalogue, at)
 
         return cache(answer)
 

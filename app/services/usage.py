@@ -12,6 +12,7 @@ from app.domain.api_key import Principal
 from app.domain.consumption import LimitExceededError, Refused, Taken, Wanted
 from app.domain.entitlement import Entitlement
 from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
+from app.domain.explanation import Question
 from app.domain.faults import INPUT, fault, idempotency_key_faults, is_storable, quantity_faults, refuse
 from app.domain.grant_rules import reason_faults
 from app.domain.plan import Catalogue
@@ -89,9 +90,10 @@ class CorrectUsageInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """The entry as stored, and an entitlement per line as it is now: a check for one more unit."""
+    """The entry as stored, and per line the entitlement as it is now, a check for one more unit, with its question."""
 
     event: UsageEvent
+    questions: tuple[Question, ...]
     entitlements: tuple[Entitlement, ...]
     replayed: bool
 
@@ -235,8 +237,9 @@ async def _write(
     outcome = await rt.usage.write(UsageRequest(event=event, decide=decide, prepare=prepare))
     if isinstance(outcome, Refused):
         raise LimitExceededError(outcome)
-    answers = tuple(outcome.answer(line.feature_key) for line in outcome.event.lines)
-    return Used(outcome.event, answers, outcome.replayed)
+    asked = [outcome.answer(line.feature_key) for line in outcome.event.lines]
+    questions, answers = tuple(question for question, _ in asked), tuple(answer for _, answer in asked)
+    return Used(outcome.event, questions, answers, outcome.replayed)
 
 
 async def _reserved(rt: Runtime, reservation_id: str) -> UsageEvent:

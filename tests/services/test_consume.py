@@ -12,6 +12,7 @@ from support.runtime import ADMIN, fakes_of, put, running
 from app.domain.change import Kind
 from app.domain.consumption import RESERVED_LINES_MAX, LimitExceededError, Wanted
 from app.domain.denial import AccessDeniedReason
+from app.domain.entitlement import evaluate
 from app.domain.errors import ConflictError, IdempotencyConflictError, NotFoundError, ValidationError
 from app.domain.grant import GrantSource
 from app.domain.plan import FeatureType, MeterType, ResetPeriod
@@ -109,6 +110,15 @@ async def test_several_features_and_credits_are_used_together(rt: Runtime) -> No
     assert held.balance == stored
     assert done.event.kind is UsageKind.CONSUME
     assert [line.charge for line in done.event.lines] == [10, 10, 1]
+
+
+async def test_an_answer_is_that_of_its_question_whatever_came_since(rt: Runtime) -> None:
+    used = await consume(rt, "first", ai=499, api_calls=1)
+    await consume(rt, "second", ai=1)
+
+    for question, answer in zip(used.questions, used.entitlements, strict=True):
+        assert evaluate(question.feature_key, question.state, question.catalogue, question.at) == answer
+    assert [answer.has_access for answer in used.entitlements] == [True, True]
 
 
 async def test_a_line_that_is_refused_takes_the_others_along(rt: Runtime) -> None:

@@ -9,7 +9,6 @@ import strawberry
 
 from app.domain.consumption import Wanted
 from app.domain.errors import BillingError, NotReadyError, UnavailableError
-from app.domain.explanation import Question
 from app.graphql.context import Context, Info
 from app.graphql.errors import bad_input
 from app.graphql.limits import BODY_LIMIT_BYTES
@@ -203,9 +202,7 @@ class UsageMutations:
         command = usage.ConsumeInput(
             idempotency_key=input.idempotency_key, workspace_id=input.workspace_id, lines=_lines(input.lines)
         )
-        return ConsumePayload(
-            **_used(info.context, await usage.consume(info.context.loaded(), info.context.principal, command))
-        )
+        return ConsumePayload(**_used(await usage.consume(info.context.loaded(), info.context.principal, command)))
 
     @strawberry.mutation(
         directives=requires(*WRITES_USAGE),
@@ -221,7 +218,7 @@ class UsageMutations:
         )
         done = await usage.reserve(info.context.loaded(), info.context.principal, command)
         return ReservationPayload(
-            **_used(info.context, done),
+            **_used(done),
             reservation_id=strawberry.ID(done.event.reservation_id or ""),
             expires_at=DateTime(done.event.expires_at or 0),
         )
@@ -236,18 +233,14 @@ class UsageMutations:
             reservation_id=input.reservation_id,
             actual=None if input.actual is None else _lines(input.actual),
         )
-        return SettlePayload(
-            **_used(info.context, await usage.settle(info.context.loaded(), info.context.principal, command))
-        )
+        return SettlePayload(**_used(await usage.settle(info.context.loaded(), info.context.principal, command)))
 
     @strawberry.mutation(
         directives=requires(*WRITES_USAGE), description="Give all of a reservation back to where it came from."
     )
     async def release(self, info: Info, input: ReleaseInput) -> ReleaseResult:
         command = usage.ReleaseInput(idempotency_key=input.idempotency_key, reservation_id=input.reservation_id)
-        return ReleasePayload(
-            **_used(info.context, await usage.release(info.context.loaded(), info.context.principal, command))
-        )
+        return ReleasePayload(**_used(await usage.release(info.context.loaded(), info.context.principal, command)))
 
     @strawberry.mutation(
         directives=requires(*WRITES_USAGE),
@@ -321,13 +314,10 @@ def _lines(lines: Sequence[UsageLineInput]) -> tuple[Wanted, ...]:
     return tuple(Wanted(line.feature_key, line.amount) for line in lines)
 
 
-def _used(context: Context, done: usage.Used) -> dict[str, Any]:
-    state, catalogue, at = context.rt.cache.state(done.event.workspace_id), context.rt.cache.catalogue(), context.at
+def _used(done: usage.Used) -> dict[str, Any]:
     decisions = [
-        EntitlementDecision.of(
-            answer, Question(feature_key=answer.feature_key, state=state, catalogue=catalogue, at=at)
-        )
-        for answer in done.entitlements
+        EntitlementDecision.of(answer, question)
+        for question, answer in zip(done.questions, done.entitlements, strict=True)
     ]
     return {"event_id": strawberry.ID(done.event.id), "decisions": decisions, "replayed": done.replayed}
 
