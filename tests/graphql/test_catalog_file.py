@@ -122,6 +122,14 @@ async def test_every_fault_has_its_place(api: Api) -> None:
     ]
 
 
+async def test_of_countless_faults_the_first_thousand_are_told_and_the_rest_counted(api: Api) -> None:
+    answer = await apply(api, FILE + "\n".join(f"key_{number} = 1" for number in range(1_500)))
+
+    assert len(answer["faults"]) == 1_000
+    assert answer["faults"][-1]["path"] == ["plans", "pro", "key_999"]
+    assert answer["message"].endswith("(and 1499 more)")
+
+
 async def test_a_request_without_a_key_is_refused(api: Api) -> None:
     answer = await apply(api, idempotencyKey="")
 

@@ -14,6 +14,8 @@ from app.graphql.permissions import follows
 from app.graphql.scalars import DateTime
 from app.graphql.types.entitlement import EntitlementDecision
 
+FAULTS_MAX: Final = 1_000
+
 
 @strawberry.interface(description="A refusal that the caller can act on. Match on `code`, show `message`.")
 class UserError:
@@ -90,7 +92,10 @@ class CatalogFault:
 )
 class CatalogFaultsError(UserError):
     faults: list[CatalogFault] = strawberry.field(
-        description="Every fault of the whole file, in the order of the text; of text that is no TOML the first."
+        description=(
+            f"Every fault of the whole file, up to {FAULTS_MAX}, in the order of the text; of text that is no TOML the "
+            "first."
+        )
     )
 
 
@@ -177,7 +182,7 @@ class TranslateCatalogFaults(strawberry.ExceptionHandler[domain.CatalogueFaultsE
             code=exception.code,
             message=exception.message,
             path=["input", "source"],
-            faults=[CatalogFault.from_domain(fault) for fault in exception.faults],
+            faults=[CatalogFault.from_domain(fault) for fault in exception.faults[:FAULTS_MAX]],
         )
 
 
