@@ -35,6 +35,7 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str, str]]] = {
     "requests": ("counter", "operation", "GraphQL operations, by type"),
     "request_errors": ("counter", "code", "GraphQL top-level errors, by code"),
     "live_subscribers": ("gauge", "", "Open live operations"),
+    "usage": ("counter", "outcome", "Requests of usage: accepted, replayed, or refused for a limit"),
     "audit_sealed": ("counter", "", "Audit entries sealed into the chain"),
     "audit_unsealed": ("gauge", "", "Audit entries that no seal lists yet"),
     "job_failures": ("counter", "job", "Scheduled jobs that raised"),

@@ -10,7 +10,7 @@ import msgspec
 from app.domain.coverage import Holding
 from app.domain.period import periods_between
 from app.domain.plan import ResetPeriod
-from app.domain.usage import Balance, Draw, Meter, WindowRef
+from app.domain.usage import Balance, Meter, Reservation, WindowRef
 
 _ZERO: Final = Decimal(0)
 
@@ -24,30 +24,46 @@ class Reserved(msgspec.Struct, frozen=True, gc=False):
 
 
 _NOTHING: Final = Reserved({}, {}, ())
+_REMEMBERED: Final = 1_024
+_remembered: Final[dict[tuple[int, str], tuple[tuple[Reservation, ...], Reserved]]] = {}
+"""By identity of the reservations, which are held here so that no others can take it."""
 
 
 def held_back(balance: Balance | None, key: str, at: int) -> Reserved:
-    """Add up what reservations that have not ended hold back of the key."""
+    """Add up what reservations that have not ended hold back of the key.
+
+    The sums of a balance are asked for again and again, so they are remembered for as long as none of them ends.
+    """
     if balance is None or not balance.reservations:
         return _NOTHING
+    place = id(balance.reservations), key
+    known = _remembered.get(place)
+    if known is not None and known[0] is balance.reservations and not (known[1].ends and known[1].ends[0] <= at):
+        return known[1]
+    running = tuple(held for held in balance.reservations if held.expires_at > at)
+    reserved = _added_up(running, key)
+    if len(running) == len(balance.reservations):
+        if len(_remembered) >= _REMEMBERED:
+            _remembered.clear()
+        _remembered[place] = balance.reservations, reserved
+    return reserved
+
+
+def _added_up(running: Iterable[Reservation], key: str) -> Reserved:
     windows: defaultdict[WindowRef, Decimal] = defaultdict(Decimal)
     pots: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
-    ends: list[int] = []
-    for reservation in balance.reservations:
-        lines = [line for line in reservation.lines if line.balance_key == key]
-        if not lines or reservation.expires_at <= at:
-            continue
-        ends.append(reservation.expires_at)
-        for draw in (draw for line in lines for draw in line.draws):
-            _hold(draw, windows, pots)
-    return Reserved(windows, pots, (min(ends),) if ends else ())
-
-
-def _hold(draw: Draw, windows: defaultdict[WindowRef, Decimal], pots: defaultdict[tuple[str, int], Decimal]) -> None:
-    if draw.pot is not None and draw.pot_start_at is not None:
-        pots[draw.pot, draw.pot_start_at] += draw.amount
-    for ref in draw.windows:
-        windows[ref] += draw.amount
+    first_end: int | None = None
+    for reservation in running:
+        for line in reservation.lines:
+            if line.balance_key != key:
+                continue
+            first_end = reservation.expires_at if first_end is None else min(first_end, reservation.expires_at)
+            for draw in line.draws:
+                if draw.pot is not None and draw.pot_start_at is not None:
+                    pots[draw.pot, draw.pot_start_at] += draw.amount
+                for ref in draw.windows:
+                    windows[ref] += draw.amount
+    return Reserved(windows, pots, () if first_end is None else (first_end,))
 
 
 def carried_into(

@@ -236,7 +236,9 @@ async def _write(
 ) -> Used:
     outcome = await rt.usage.write(UsageRequest(event=event, decide=decide, prepare=prepare))
     if isinstance(outcome, Refused):
+        rt.metrics.count("usage", "refused")
         raise LimitExceededError(outcome)
+    rt.metrics.count("usage", "replayed" if outcome.replayed else "accepted")
     asked = [outcome.answer(line.feature_key) for line in outcome.event.lines]
     questions, answers = tuple(question for question, _ in asked), tuple(answer for _, answer in asked)
     return Used(outcome.event, questions, answers, outcome.replayed)

@@ -204,6 +204,7 @@ async def test_a_retry_is_answered_although_nothing_is_left(rt: Runtime) -> None
     assert again.event == first.event
     assert (first.replayed, again.replayed) == (False, True)
     await refused(consume(rt, "other", api_calls=1))
+    assert [rt.metrics.value("usage", outcome) for outcome in ("accepted", "replayed", "refused")] == [1, 1, 1]
 
 
 async def test_the_key_of_another_operation_is_a_conflict(rt: Runtime) -> None:
@@ -292,7 +293,8 @@ async def test_bad_reservations_and_lines_are_refused(rt: Runtime) -> None:
 
 
 async def test_open_reservations_are_bounded(rt: Runtime) -> None:
-    await asyncio.gather(*(reserve(rt, f"r{n}", ai="0.1") for n in range(RESERVED_LINES_MAX)))
+    for start in range(0, RESERVED_LINES_MAX, 100):
+        await asyncio.gather(*(reserve(rt, f"r{start + n}", ai="0.1") for n in range(100)))
 
     with pytest.raises(ConflictError, match="reserved already"):
         await reserve(rt, "one more", ai="0.1")
