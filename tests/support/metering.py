@@ -1,5 +1,6 @@
 """Usage over HTTP: replicas on one database, requests as callers send them, and the ledger added up."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -79,6 +80,15 @@ async def send(client: Api, name: str, **fields: Any) -> dict[str, Any]:
     if result["__typename"] == "ConflictError" and "retry with the same" in result["message"]:
         raise UnansweredError(answer.text)
     return result
+
+
+async def insist(client: Api, name: str, **fields: Any) -> dict[str, Any]:
+    """Send a mutation again and again until it is answered, as a caller on a busy machine has to."""
+    while True:
+        try:
+            return await send(client, name, **fields)
+        except UnansweredError:
+            await asyncio.sleep(0.05)
 
 
 def is_accepted(answer: dict[str, Any]) -> bool:
