@@ -13,6 +13,7 @@ from app.domain.denial import AccessDeniedReason
 from app.domain.errors import ConflictError, NotFoundError, ValidationError
 from app.domain.grant import Grant, GrantSource
 from app.domain.plan import Catalogue, LimitBehavior, PlanFeature, ResetPeriod
+from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance
 
 SEATS = FEATURES[-1]
@@ -247,6 +248,18 @@ class TestRecord:
         life.record(wanted(7, "credits"), NOW + HOUR)
 
         assert used_of(life) == {"old": 10, "new": 2}
+
+    def test_told_late_it_makes_nothing_that_runs_now_forgotten(self) -> None:
+        life = begun(limit("credits", 10, ResetPeriod.BILLING_CYCLE))
+        life.consume(wanted(1, "credits"))
+        life.set_status(SubscriptionStatus.UNPAID)
+        life.wait(31 * DAY, is_told=False)
+        life.record(wanted(4, "credits"))
+
+        life.record(wanted(2, "credits"), NOW + 29 * DAY)
+
+        life.set_status(SubscriptionStatus.ACTIVE)
+        assert life.remaining() == 6
 
     def test_a_level_never_falls_below_zero(self) -> None:
         life = begun(limit("seats", 5, ResetPeriod.NEVER))

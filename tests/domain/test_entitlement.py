@@ -6,7 +6,24 @@ from typing import Any
 import msgspec
 import pytest
 from support.lives import ms
-from support.records import DAY, NOW, feature, grant, item, limit, override, plan, sub, workspace
+from support.records import (
+    DAY,
+    NOW,
+    add_on,
+    balance,
+    credit,
+    drawing,
+    feature,
+    grant,
+    item,
+    limit,
+    meter,
+    override,
+    plan,
+    pot,
+    sub,
+    workspace,
+)
 
 from app.domain.denial import AccessDeniedReason as Reason
 from app.domain.entitlement import Entitlement, evaluate, usage_windows
@@ -24,7 +41,7 @@ from app.domain.plan import (
     ValueType,
 )
 from app.domain.subscription import SubscriptionStatus as Status
-from app.domain.usage import Balance, Meter, Pot
+from app.domain.usage import Balance
 from app.domain.workspace import WorkspaceTrial
 from app.domain.workspace_state import WorkspaceState
 
@@ -53,11 +70,7 @@ def state(**fields: Any) -> WorkspaceState:
 
 
 def used(amount: int | str, key: str = "api_calls", *, start: int, reset: ResetPeriod = ResetPeriod.MONTH) -> Balance:
-    return Balance(
-        id="ws_1",
-        version=1,
-        meters={key: (Meter(reset_period=reset, start_at=start, end_at=None, used=Decimal(amount)),)},
-    )
+    return balance(meters={key: (meter(amount, start, reset, None),)})
 
 
 def check(
@@ -438,14 +451,45 @@ class TestConfig:
 
 
 class TestGrantsAndOverrides:
-    def test_a_grant_adds_to_the_plans_limit(self) -> None:
+    def test_a_grant_is_added_to_what_the_plan_leaves(self) -> None:
         held = state(subscriptions=(sub(),), grants=(grant(amount=Decimal(50), expires_at=NOW + DAY),))
 
-        answer = check(held, "api_calls")
+        answer = check(held, "api_calls", requested_usage=Decimal(1050))
 
         assert answer.usage is not None
-        assert (answer.usage.limit, answer.valid_until_at) == (1050, NOW + DAY)
+        assert (answer.has_access, answer.usage.limit, answer.valid_until_at) == (True, 1050, NOW + DAY)
         assert [c.source for c in answer.grants] == [GrantSource.PLAN, GrantSource.PROMOTIONAL]
+        assert not check(held, "api_calls", requested_usage=Decimal(1051)).has_access
+
+    def test_a_grant_that_is_used_up_is_not_full_again_in_the_next_window(self) -> None:
+        held = state(
+            subscriptions=(sub(),),
+            grants=(grant(amount=Decimal(50)),),
+            balance=balance(pots={"api_calls": (pot(50),)}),
+        )
+
+        next_month = check(held, "api_calls", at=NOW + 40 * DAY)
+
+        assert next_month.usage is not None
+        assert (next_month.usage.used, next_month.usage.remaining) == (50, 1000)
+
+    def test_a_grant_with_a_reset_period_is_full_again_every_period(self) -> None:
+        weekly = grant(amount=Decimal(50), reset_period=ResetPeriod.WEEK)
+        held = state(grants=(weekly,), balance=balance(pots={"api_calls": (pot(50, end_at=NOW + 6 * DAY),)}))
+
+        now, next_week = check(held, "api_calls"), check(held, "api_calls", at=NOW + 6 * DAY)
+
+        assert (now.has_access, now.valid_until_at, now.grants[0].resets_at) == (False, NOW + 6 * DAY, NOW + 6 * DAY)
+        assert (next_week.has_access, next_week.grants[0].remaining) == (True, 50)
+
+    def test_what_went_beyond_the_plans_limit_takes_nothing_from_a_later_grant(self) -> None:
+        held = state(subscriptions=(sub(),))
+        spent = used(1200, start=month_start(held))
+        held = msgspec.structs.replace(held, balance=spent, grants=(grant(amount=Decimal(50)),))
+
+        answer = check(held, "api_calls", requested_usage=Decimal(50))
+
+        assert (answer.has_access, answer.usage and answer.usage.overage) == (True, 200)
 
     @pytest.mark.parametrize(
         "fields",
@@ -461,18 +505,14 @@ class TestGrantsAndOverrides:
     def test_a_grant_to_come_bounds_the_answer(self) -> None:
         assert check(state(grants=(grant(key="sso", effective_at=NOW + 5),))).valid_until_at == NOW + 5
 
-    def test_grants_alone_are_used_up_once(self) -> None:
-        given = (grant(amount=Decimal(30)), grant("grant_2", amount=Decimal(20), effective_at=NOW - 2 * DAY))
-        pot = Pot(id="grant_2", start_at=NOW - 2 * DAY, end_at=None, used=Decimal(15))
-        held = state(grants=given, balance=Balance(id="ws_1", pots={"api_calls": (pot,)}))
+    def test_grants_alone_give_what_is_left_of_them(self) -> None:
+        given = (grant(amount=Decimal(30)), grant("grant_2", amount=Decimal(20)))
+        held = state(grants=given, balance=balance(pots={"api_calls": (pot(25),)}))
 
-        assert check(held, "api_calls", requested_usage=Decimal(35)).has_access
-        answer = check(held, "api_calls", requested_usage=Decimal(36))
-        assert (answer.has_access, answer.usage and answer.usage.used, answer.usage and answer.usage.limit) == (
-            False,
-            15,
-            50,
-        )
+        beyond = check(held, "api_calls", requested_usage=Decimal(26))
+
+        assert (beyond.has_access, beyond.usage and (beyond.usage.used, beyond.usage.limit)) == (False, (25, 50))
+        assert check(held, "api_calls", requested_usage=Decimal(25)).has_access
 
     def test_a_level_has_no_start(self) -> None:
         seats = Catalogue((feature("seats", meter_type=MeterType.FLUCTUATING),))
@@ -483,6 +523,14 @@ class TestGrantsAndOverrides:
 
         assert answer.usage is not None
         assert (answer.has_access, answer.usage.used, answer.usage.limit) == (True, 4, 5)
+
+    def test_a_grant_of_a_level_raises_its_limit_while_it_lasts(self) -> None:
+        seats = Catalogue((feature("seats", meter_type=MeterType.FLUCTUATING),), (plan("pro", limit("seats", 3)),))
+        more = grant(key="seats", amount=Decimal(2), expires_at=NOW + DAY)
+        held = state(subscriptions=(sub(),), grants=(more,), balance=used(4, "seats", start=0, reset=ResetPeriod.NEVER))
+
+        assert check(held, "seats", catalogue=seats).has_access
+        assert not check(held, "seats", catalogue=seats, at=NOW + DAY).has_access
 
     def test_an_unlimited_grant_absorbs(self) -> None:
         held = state(subscriptions=(sub(),), grants=(grant(unlimited=True),))
@@ -533,11 +581,146 @@ class TestGrantsAndOverrides:
         assert (check(held).has_access, check(held).valid_until_at) == (False, NOW + 1)
         assert check(held, at=NOW + 1).has_access
 
+    def test_an_override_of_a_subscription_speaks_once_for_all_its_plans(self) -> None:
+        support = plan("support", limit("api_calls", 10, ResetPeriod.DAY))
+        both = Catalogue(FEATURES, (PRO, support))
+        held = state(
+            subscriptions=(sub("sub_1", Status.ACTIVE, item(), item("support")),),
+            overrides=(override(subscription_id="sub_1", limit=Decimal(7), reset_period=ResetPeriod.MONTH),),
+        )
+
+        answer = check(held, "api_calls", catalogue=both)
+
+        assert (answer.usage and answer.usage.limit, [c.source for c in answer.grants]) == (7, [GrantSource.OVERRIDE])
+
+    def test_an_override_speaks_for_the_plan_with_most_access(self) -> None:
+        lenient = plan("lenient", SSO, paused_access=AccessLevel.READ_ONLY)
+        full = plan("zoo", SSO, paused_access=AccessLevel.FULL)
+        paused = sub("sub_1", Status.PAUSED, item("lenient"), item("zoo"))
+        held = state(subscriptions=(paused,), overrides=(override(key="sso", subscription_id="sub_1"),))
+
+        answer = check(held, catalogue=Catalogue(FEATURES, (lenient, full)))
+
+        assert (answer.has_access, answer.read_only) == (True, False)
+
+    def test_grants_and_add_ons_add_to_an_override(self) -> None:
+        pack = add_on("pack", limit("api_calls", 10, ResetPeriod.NEVER))
+        held = state(
+            subscriptions=(sub("sub_1", Status.ACTIVE, item(), item("pack", quantity=2)),),
+            grants=(grant(amount=Decimal(5)),),
+            overrides=(override(limit=Decimal(7), reset_period=ResetPeriod.MONTH),),
+        )
+
+        answer = check(held, "api_calls", catalogue=Catalogue(FEATURES, (PRO, pack)))
+
+        assert answer.usage is not None
+        assert answer.usage.limit == 7 + 2 * 10 + 5
+
+
+class TestAddOns:
+    PACK = add_on("pack", limit("api_calls", 10, ResetPeriod.NEVER))
+    CATALOGUE = Catalogue(FEATURES, (PRO, PACK))
+
+    def bought(self, quantity: int, *items: Any, **fields: Any) -> WorkspaceState:
+        pack = item("pack", quantity=quantity)
+        return state(subscriptions=(sub("sub_1", Status.ACTIVE, *(items or (item(),)), pack),), **fields)
+
+    def test_an_add_on_adds_its_amount_times_its_quantity(self) -> None:
+        answer = check(self.bought(3), "api_calls", catalogue=self.CATALOGUE)
+
+        assert (answer.usage and answer.usage.limit, [c.source for c in answer.grants]) == (
+            1030,
+            [GrantSource.PLAN, GrantSource.ADD_ON],
+        )
+
+    def test_an_add_on_is_used_up_once(self) -> None:
+        first = check(self.bought(3), "api_calls", catalogue=self.CATALOGUE).grants[-1]
+        spent = balance(pots={"api_calls": (pot(30, first.id, 0),)})
+
+        answer = check(self.bought(3, balance=spent), "api_calls", catalogue=self.CATALOGUE)
+        more = check(self.bought(4, balance=spent), "api_calls", catalogue=self.CATALOGUE)
+
+        assert (answer.usage and answer.usage.remaining, more.usage and more.usage.remaining) == (1000, 1010)
+
+    def test_an_add_on_alone_is_no_plan(self) -> None:
+        alone = Catalogue(FEATURES, (self.PACK, FREE), default_plan_key="free")
+        held = state(subscriptions=(sub("sub_1", Status.ACTIVE, item("pack")),))
+
+        answer = check(held, "api_calls", catalogue=alone)
+
+        assert answer.usage is not None
+        assert answer.usage.limit == 100 + 10
+
+    def test_two_versions_of_an_add_on_in_one_subscription_share_a_pot(self) -> None:
+        newer = add_on("pack", limit("api_calls", 25, ResetPeriod.NEVER), plan_version=2, published_at=NOW - DAY)
+        both = Catalogue(FEATURES, (PRO, self.PACK, newer))
+        late = item("pack", id="si_pack_2", price_since_at=NOW, lookup_key="pack_monthly")
+        held = self.bought(2, item(), late)
+        pot_id = check(held, "api_calls", catalogue=both).grants[-1].id
+        spent = msgspec.structs.replace(held, balance=balance(pots={"api_calls": (pot(40, pot_id, 0),)}))
+
+        answer = check(spent, "api_calls", catalogue=both)
+
+        assert answer.usage is not None
+        assert (answer.usage.limit, answer.usage.remaining) == (1000 + 2 * 10 + 25, 1000 + 5)
+
+
+class TestCredits:
+    FEATURES = (credit(), drawing("chat", "0.5"), drawing("image", 4))
+    CATALOGUE = Catalogue(FEATURES, (plan("pro", limit("credits", 10)), plan("other", limit("credits", 2))))
+
+    @pytest.mark.parametrize(
+        ("key", "amount", "allowed"),
+        [
+            pytest.param("chat", 20, True, id="exactly all"),
+            pytest.param("chat", 21, False, id="one more"),
+            pytest.param("image", 2, True, id="within"),
+            pytest.param("image", 3, False, id="beyond"),
+            pytest.param("credits", 10, True, id="the credits themselves"),
+        ],
+    )
+    def test_a_feature_draws_on_the_credits_at_its_cost(self, key: str, amount: int, allowed: bool) -> None:  # noqa: FBT001
+        answer = check(state(subscriptions=(sub(),)), key, catalogue=self.CATALOGUE, requested_usage=Decimal(amount))
+
+        assert answer.has_access is allowed
+        assert answer.access_denied_reason is (None if allowed else Reason.INSUFFICIENT_CREDITS)
+        assert answer.usage is not None
+        assert (answer.usage.limit, answer.usage.remaining) == (10, 10)
+
+    def test_revoking_the_feature_leaves_the_others_their_credits(self) -> None:
+        held = state(subscriptions=(sub(),), overrides=(override(key="image", revoked=True),))
+
+        assert check(held, "image", catalogue=self.CATALOGUE).access_denied_reason is Reason.REVOKED
+        assert check(held, "chat", catalogue=self.CATALOGUE).has_access
+
+    def test_revoking_the_feature_for_one_subscription_leaves_it_the_credits_of_the_others(self) -> None:
+        held = state(
+            subscriptions=(sub("sub_1"), sub("sub_2", Status.ACTIVE, item("other"))),
+            overrides=(override(key="image", revoked=True, subscription_id="sub_1"),),
+        )
+
+        image, chat = (check(held, key, catalogue=self.CATALOGUE) for key in ("image", "chat"))
+
+        assert (image.usage and image.usage.limit, chat.usage and chat.usage.limit) == (2, 12)
+
+    def test_a_revocation_holds_whatever_was_carried_over(self) -> None:
+        rolling = Catalogue(self.FEATURES, (plan("pro", limit("credits", 10, rollover_max=Decimal(5))),))
+        carried = meter(0, NOW - DAY, end_at=NOW + DAY, limit=Decimal(10), carried=Decimal(5))
+        held = state(
+            subscriptions=(sub(),),
+            overrides=(override(key="credits", revoked=True),),
+            balance=balance(meters={"credits": (carried,)}),
+        )
+
+        for asked in (Decimal(0), Decimal(1)):
+            answer = check(held, "credits", catalogue=rolling, requested_usage=asked)
+            assert (answer.has_access, answer.access_denied_reason) == (False, Reason.REVOKED)
+
 
 def test_windows_are_counted_for_every_plan_that_may_decide_later() -> None:
-    overdue = state(subscriptions=(sub(status=Status.UNPAID),), grants=(grant(),))
+    overdue = state(subscriptions=(sub(status=Status.UNPAID),), grants=(grant(amount=Decimal(5)),))
 
-    windows = usage_windows(feature(), overdue, WITH_FREE, NOW)
+    windows = usage_windows(FEATURES[0], overdue, WITH_FREE, NOW)
 
     resets = [window.reset_period for window in windows]
     assert (resets.count(ResetPeriod.MONTH), resets.count(ResetPeriod.NEVER)) == (2, 1)

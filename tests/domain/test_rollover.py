@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.lives import FEATURES, HOUR, Life, ms, subscription
-from support.records import DAY, limit, plan, reservation, wanted
+from support.records import DAY, limit, plan, reservation, wanted, workspace
 from support.worlds import STARTS, amounts, positive
 
 from app.domain.grant import GrantSource
@@ -154,6 +154,20 @@ def test_usage_before_stripe_tells_of_the_new_cycle_counts_in_it() -> None:
     assert carried(life, ResetPeriod.BILLING_CYCLE) == 30
 
 
+def test_a_window_that_starts_with_another_plans_ends_with_its_own() -> None:
+    started_at = ms("2026-01-28")
+    free = plan("free", credits_row(1), published_at=0, prices=())
+    paid = plan("pro", credits_row(100, most=30), published_at=0)
+    life = Life(Catalogue(FEATURES, (paid, free), default_plan_key="free"), started_at, subscription(started_at))
+    life.state = replace(life.state, workspace=workspace(created_at=ms("2026-01-31") - 365 * DAY))
+    life.wait(31 * DAY)
+    life.consume(wanted(110, "credits"))
+
+    life.wait(28 * DAY)
+
+    assert (life.at, carried(life)) == (ms("2026-03-28"), 20)
+
+
 class TestChangeOfPlan:
     def test_what_is_left_passes_into_a_plan_without_rollover_once(self) -> None:
         life = begun(credits_row(100, most=30), basic=credits_row(50))
@@ -177,6 +191,15 @@ class TestChangeOfPlan:
         assert carried(life) == 10
         life.wait(30 * DAY)
         assert carried(life) == 500
+
+    def test_where_nothing_was_left_nothing_is_told_of(self) -> None:
+        life = begun(credits_row(100, most=30), basic=credits_row(7, ResetPeriod.DAY))
+        life.consume(wanted(100, "credits"))
+        life.switch("basic")
+
+        life.wait(28 * DAY)
+
+        assert [each.source for each in life.check("credits").grants] == [GrantSource.PLAN]
 
     def test_a_plan_that_begins_to_carry_does_so_from_then_on(self) -> None:
         life = begun(credits_row(100), basic=credits_row(100, most=80))

@@ -100,13 +100,16 @@ class TestWindows:
 
         assert [window.amount for window in found.windows] == [10]
 
-    def test_a_way_with_room_goes_before_one_without_a_hard_limit_left(self) -> None:
-        used = balance(meters={"credits": (meter(10, NOW - 40 * DAY + 31 * DAY),)})
-        strict, lenient = plan("one", row(10)), plan("two", row(4, ResetPeriod.DAY, LimitBehavior.SOFT))
+    def test_of_ways_that_are_used_up_the_one_that_still_allows_is_taken(self) -> None:
+        month_at, day_at = NOW - 40 * DAY + 31 * DAY, NOW
+        used = balance(meters={"credits": (meter(10, month_at), meter(4, day_at, ResetPeriod.DAY))})
+        strict = plan("one", row(10))
+        lenient = plan("two", row(9, ResetPeriod.YEAR), row(4, ResetPeriod.DAY, LimitBehavior.SOFT))
 
         found = supply(strict, lenient, balance=used)
 
-        assert [window.reset_period for window in found.windows] == [ResetPeriod.DAY]
+        assert [window.left for window in found.windows] == [0, 9]
+        assert [window.reset_period for window in found.windows] == [ResetPeriod.DAY, ResetPeriod.YEAR]
 
 
 class TestPasses:
