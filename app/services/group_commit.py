@@ -45,6 +45,7 @@ class GroupCommit:
         self._clock = clock
         self._ids = ids
         self._queues: dict[str, deque[Waiting]] = {}
+        self._soft_deleted: dict[str, Balance] = {}
         self._busy: set[str] = set()
         self._lanes = 0
         self._alone = asyncio.Semaphore(_ALONE)
@@ -166,7 +167,7 @@ class GroupCommit:
         waiting = [w for members in groups.values() for w in left_of(members)]
         for prepared in (w for w in waiting if w.request.prepare):
             await _prepare(prepared)
-        draft = await decide(groups, self._cache, now=self._clock.now_at(), incarnation=self._ids.secret)
+        draft = await decide(groups, self._cache, now=self._clock.now_at(), new=self._new)
         if (not draft.doubtful or await self._is_certain(draft)) and (not draft.accepted or await self._write(draft)):
             for doubtful, refusal in draft.doubtful:
                 doubtful.answer(refusal)
@@ -192,6 +193,7 @@ class GroupCommit:
             await self._refresh({balance.id for balance in draft.balances})
             return False
         for balance in draft.balances:
+            self._soft_deleted.pop(balance.id, None)
             self._cache.apply(balance, source=Source.COMMIT)
         answers = {balance.id: self._answers(balance.id) for balance in draft.balances}
         for waiting, event in draft.accepted:
@@ -217,7 +219,23 @@ class GroupCommit:
             differed = differed or _life(held) != _life(balance)
             if balance is not None:
                 self._cache.apply(balance, source=Source.LOOKUP)
+            if isinstance(balance, Balance) and balance.deleted_at is not None:
+                self._soft_deleted[workspace_id] = balance
+            else:
+                self._soft_deleted.pop(workspace_id, None)
         return differed
+
+    def _new(self, workspace_id: str, at: int) -> Balance:
+        """Return a balance without usage; where another writer has soft-deleted one, that one's next version."""
+        before = self._soft_deleted.get(workspace_id)
+        if before is not None:
+            return Balance(
+                id=workspace_id,
+                version=before.version,
+                incarnation=before.incarnation,
+                created_at=before.created_at,
+            )
+        return Balance(id=workspace_id, incarnation=self._ids.secret(), created_at=at)
 
     async def _replay(self, waiting: Iterable[Waiting]) -> bool:
         """Answer every request whose entry is in the ledger already; return whether there was one."""
@@ -234,7 +252,9 @@ class GroupCommit:
 
 def _life(balance: Record | Tombstone | None) -> tuple[int, str] | None:
     """Return what tells one state of a balance from another; None where there is none."""
-    return (balance.version, balance.incarnation) if isinstance(balance, Balance) else None
+    if not isinstance(balance, Balance) or balance.deleted_at is not None:
+        return None
+    return balance.version, balance.incarnation
 
 
 async def _prepare(waiting: Waiting) -> None:

@@ -78,10 +78,11 @@ def left_of(members: Iterable[Waiting]) -> list[Waiting]:
     return [waiting for waiting in members if waiting.result is None]
 
 
-async def decide(groups: Groups, cache: BillingCache, *, now: int, incarnation: Callable[[], str]) -> Draft:
+async def decide(groups: Groups, cache: BillingCache, *, now: int, new: Callable[[str, int], Balance]) -> Draft:
     """Decide one request after the other, each on what those before it leave.
 
     Gives way to the event loop's other work; where it takes long all the same, the rest is left for another turn.
+    `new` gives the life of a workspace's balance that has none.
     """
     draft, catalogue, breath = Draft(), cache.catalogue(), _Breath()
     for workspace_id, members in groups.items():
@@ -96,7 +97,7 @@ async def decide(groups: Groups, cache: BillingCache, *, now: int, incarnation: 
             if await breath.is_out():
                 break
         if state is not None and state.balance is not None and len(draft.accepted) > accepted:
-            draft.balances.append(_raised(state.balance, at, incarnation))
+            draft.balances.append(_raised(state.balance, at, new))
         if breath.out:
             break
     return draft
@@ -131,8 +132,11 @@ def _instant(state: WorkspaceState | None, now: int) -> int:
     return balance.updated_at
 
 
-def _raised(balance: Balance, at: int, incarnation: Callable[[], str]) -> Balance:
+def _raised(balance: Balance, at: int, new: Callable[[str, int], Balance]) -> Balance:
     """Return the balance as the store is to have it: one version on, and with an incarnation if it is new."""
     if balance.version == 0:
-        balance = msgspec.structs.replace(balance, incarnation=incarnation(), created_at=at)
+        life = new(balance.id, at)
+        balance = msgspec.structs.replace(
+            balance, version=life.version, incarnation=life.incarnation, created_at=life.created_at
+        )
     return msgspec.structs.replace(balance, version=balance.version + 1, updated_at=at)

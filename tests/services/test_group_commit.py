@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -227,6 +228,22 @@ async def test_a_balance_that_cannot_be_read_is_named_at_once(rt: Runtime, mongo
     async with asyncio.timeout(SOON_S):
         with pytest.raises(ConflictError, match="cannot be read"):
             await consume(rt, key="other")
+
+
+async def test_a_balance_that_was_soft_deleted_begins_anew(rt: Runtime, mongodb_uri: str, database: str) -> None:
+    await consume(rt, amount=90)
+    with pymongo.MongoClient[dict[str, Any]](mongodb_uri) as client:
+        gone = {"$set": {"deletedAt": datetime(2026, 1, 1, tzinfo=UTC)}, "$inc": {"version": 1}}
+        client[database].balances.update_one({"_id": "ws_0"}, gone)
+
+    async with asyncio.timeout(SOON_S):
+        done = await consume(rt, amount=30, key="anew")
+
+    assert done.entitlements[0].usage is not None
+    assert done.entitlements[0].usage.used == 30
+    with pytest.raises(LimitExceededError):
+        await consume(rt, amount=71, key="too much")
+    assert (await consume(rt, amount=70, key="the rest")).entitlements[0].usage is not None
 
 
 async def test_a_clock_that_is_behind_neither_opens_an_old_window_nor_forgets(mongodb_uri: str, database: str) -> None:
