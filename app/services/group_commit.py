@@ -239,12 +239,12 @@ class GroupCommit:
 
     async def _replay(self, waiting: Iterable[Waiting]) -> bool:
         """Answer every request whose entry is in the ledger already; return whether there was one."""
-        by_id = {w.request.event.id: w for w in waiting}
+        by_id, answers = {w.request.event.id: w for w in waiting}, cache(self._answers)
         found = await self._ledger.events(by_id)
         for event in found.values():
             asked = by_id[event.id]
             if event.input_digest == asked.request.event.input_digest:
-                asked.answer(Accepted(event, replayed=True, answer=self._answers(event.workspace_id)))
+                asked.answer(Accepted(event, replayed=True, answer=answers(event.workspace_id)))
             else:
                 asked.answer(IdempotencyConflictError(event.recorded_at))
         return bool(found)

@@ -95,7 +95,9 @@ class MongoLedger:
         for start in range(0, len(wanted), _BATCH):
             with self._mongo.deadline():
                 raws = await self._events.find({"_id": {"$in": wanted[start : start + _BATCH]}}).to_list()
-            found.update((raw["_id"], from_fields(UsageEvent, raw)) for raw in raws)
+            for raw in raws:
+                found[raw["_id"]] = from_fields(UsageEvent, raw)
+                await _breathe(len(found))
         return found
 
     async def corrections(self, event_id: str) -> list[UsageEvent]:

@@ -153,12 +153,11 @@ async def test_the_webhook_can_be_moved_and_an_event_withheld(
         assert withheld["id"] not in [event["id"] for event in other.events]
 
 
-async def test_two_hundred_customers_with_subscriptions_take_a_moment(client: stripe.StripeClient) -> None:
+async def test_two_hundred_customers_sign_up_at_once(client: stripe.StripeClient) -> None:
     product = await client.v1.products.create_async({"name": "Pro"})
     price = await client.v1.prices.create_async(
         {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"}, "product": product.id}
     )
-    started = time.monotonic()
 
     async def sign_up() -> None:
         customer = await client.v1.customers.create_async({"name": "Ann"})
@@ -168,7 +167,8 @@ async def test_two_hundred_customers_with_subscriptions_take_a_moment(client: st
         for _ in range(200):
             tasks.create_task(sign_up())
 
-    assert time.monotonic() - started < 10
+    listed = await client.v1.subscriptions.list_async({"limit": 100})
+    assert listed.has_more
 
 
 async def test_requests_one_after_the_other_do_not_wait_for_the_network(client: stripe.StripeClient) -> None:

@@ -52,7 +52,9 @@ class EntitlementGrant(Node):
     effective_at: DateTime | None = strawberry.field(description="In force from then on; null for plans.")
     expires_at: DateTime | None = strawberry.field(description="In force until then; null is for ever.")
     revoked_at: DateTime | None = strawberry.field(description="When a grant was taken back; null while it stands.")
-    reason: str | None = strawberry.field(description="Why it was given; null within an entitlement, and where a plan gives it.")
+    reason: str | None = strawberry.field(
+        description="Why it was given; null within an entitlement, and where a plan gives it."
+    )
 
     @classmethod
     def from_contribution(cls, feature_key: str, part: Contribution) -> "EntitlementGrant":
