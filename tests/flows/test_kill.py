@@ -38,7 +38,7 @@ async def deliver_all(service: Service, events: list[dict[str, object]], *, kill
     return acknowledged
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_every_acknowledged_event_has_its_effect_exactly_once(
     mongodb_uri: str, database: str, tmp_path: Path, sandbox: StripeSandboxProcess, account: Account
 ) -> None:
