@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from app.domain.entitlement import Entitlement
+
+_ZERO: Final = Decimal(0)
 
 
 class Reached(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -17,12 +20,19 @@ class Reached(msgspec.Struct, frozen=True, order=True, gc=False):
 
 
 def thresholds_reached(answer: Entitlement) -> Iterator[Reached]:
-    """Yield the thresholds that usage has reached. What is reserved is not used yet; without a limit there is none."""
+    """Yield the thresholds that usage has reached, in the plan's own window with what that has inherited.
+
+    What was used of grants and add-ons stands beside it: one of long ago must not trip a threshold of a new period.
+    What is reserved is not used yet; without a limit there is none.
+    """
     usage = answer.usage
-    if usage is None or not usage.limit:
+    if usage is None or usage.limit is None:
         return
-    for percent in usage.thresholds:
-        if usage.used * 100 >= usage.limit * Decimal(percent):
+    beside = [part for part in answer.grants if part.used is not None]
+    limit = usage.limit - sum((part.amount for part in beside if part.amount is not None), _ZERO)
+    used = usage.used - sum((part.used for part in beside if part.used is not None), _ZERO)
+    for percent in usage.thresholds if limit else ():
+        if used * 100 >= limit * percent:
             yield Reached(answer.feature_key, usage.period_start_at or 0, percent)
 
 
