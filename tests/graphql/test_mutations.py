@@ -190,6 +190,25 @@ async def test_grants_and_overrides_come_and_go(call: Caller) -> None:
     assert removed["override"]["removedAt"] is not None
 
 
+async def test_an_answer_tells_why_what_contributes_was_given(call: Caller) -> None:
+    await catalogue(call)
+    await call("createWorkspace", externalId="acme")
+    await call("startTrial", workspaceId="acme", planKey="pro")
+    await call("grantEntitlement", workspaceId="acme", featureKey="api_calls", amount=5, reason="sorry")
+    asked = """{ checkEntitlement(input: {workspaceId: "acme", featureKey: "api_calls"}) {
+        entitlement { grants { source reason } } } }"""
+
+    given = (await call.api.data(asked, {}, key=call.key))["checkEntitlement"]["entitlement"]["grants"]
+    await call("setOverride", workspaceId="acme", featureKey="api_calls", limit="7", reason="contract 12")
+    overridden = (await call.api.data(asked, {}, key=call.key))["checkEntitlement"]["entitlement"]["grants"]
+
+    assert [(each["source"], each["reason"]) for each in given] == [("TRIAL", None), ("MANUAL", "sorry")]
+    assert [(each["source"], each["reason"]) for each in overridden] == [
+        ("OVERRIDE", "contract 12"),
+        ("MANUAL", "sorry"),
+    ]
+
+
 async def test_usage_is_recorded_beyond_the_limit_and_once(call: Caller) -> None:
     await catalogue(call)
     await call("createWorkspace", externalId="acme")

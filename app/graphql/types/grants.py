@@ -5,8 +5,10 @@ from decimal import Decimal
 import strawberry
 
 from app.domain import grant as domain
+from app.domain.change import Kind
 from app.domain.entitlement import Contribution
 from app.domain.plan import LimitBehavior, ResetPeriod
+from app.graphql.context import Info
 from app.graphql.permissions import SEES_ENTITLEMENT, requires
 from app.graphql.scalars import DateTime, Json
 from app.graphql.types.node import Node
@@ -52,9 +54,17 @@ class EntitlementGrant(Node):
     effective_at: DateTime | None = strawberry.field(description="In force from then on; null for plans.")
     expires_at: DateTime | None = strawberry.field(description="In force until then; null is for ever.")
     revoked_at: DateTime | None = strawberry.field(description="When a grant was taken back; null while it stands.")
-    reason: str | None = strawberry.field(
-        description="Why it was given; null within an entitlement, and where a plan gives it."
+    given_for: strawberry.Private[str | None] = None
+
+    @strawberry.field(
+        description="Why it was given or decided, as people wrote it; may be empty. Null where a plan gives it."
     )
+    def reason(self, info: Info) -> str | None:
+        if self.given_for is not None:
+            return self.given_for
+        kind = Kind.OVERRIDE if self.source is domain.GrantSource.OVERRIDE else Kind.GRANT
+        record = info.context.rt.cache.held(kind, self.id)
+        return record.reason if isinstance(record, domain.Grant | domain.Override) else None
 
     @classmethod
     def from_contribution(cls, feature_key: str, part: Contribution) -> "EntitlementGrant":
@@ -74,7 +84,6 @@ class EntitlementGrant(Node):
             effective_at=instant(part.effective_at),
             expires_at=instant(part.expires_at),
             revoked_at=None,
-            reason=None,
         )
 
     @classmethod
@@ -96,7 +105,7 @@ class EntitlementGrant(Node):
             effective_at=DateTime(grant.effective_at),
             expires_at=instant(grant.expires_at),
             revoked_at=instant(grant.revoked_at),
-            reason=grant.reason,
+            given_for=grant.reason,
         )
 
 
