@@ -22,15 +22,34 @@ _ZERO: Final = Decimal(0)
 
 Source = Bucket | None
 """A pot, or None for the plans' windows."""
+
+
+class Counted:
+    """The windows in which usage counts: `refs` are their names, `blanks` each of them before anything is used."""
+
+    __slots__ = ("blanks", "refs")
+
+    def __init__(self, windows: Iterable[UsageWindow] = ()) -> None:
+        self.blanks: Final[Mapping[WindowRef, Meter]] = {
+            WindowRef(window.reset_period, window.start_at): Meter(
+                reset_period=window.reset_period, start_at=window.start_at, end_at=window.end_at, used=_ZERO
+            )
+            for window in windows
+        }
+        self.refs: Final = tuple(self.blanks)
+
+
 _Timed = TypeVar("_Timed", Meter, Pot)
 
 
-def allocate(supply: Supply, counted: Sequence[UsageWindow], charge: Decimal) -> tuple[Draw, ...]:
+def allocate(supply: Supply, counted: Counted, charge: Decimal) -> tuple[Draw, ...]:
     """Take the charge in the order of use, and what no limit has room for from the plans, or else the last pot.
 
     What plans give counts in all of `counted`, so that whichever plan decides later finds it counted. Where something
     is unlimited, nothing else is used up. A level is always taken from its one window, also downwards.
     """
+    if not supply.buckets:
+        return (Draw(amount=charge, windows=counted.refs),) if charge else ()
     left, draws = charge, list[tuple[Source, Decimal]]()
     for source, room in _in_order(supply):
         taken = min(left, room)
@@ -39,12 +58,10 @@ def allocate(supply: Supply, counted: Sequence[UsageWindow], charge: Decimal) ->
             left -= taken
     if left:
         draws.append((_beyond(supply), left))
-    return tuple(_merged(draws, counted))
+    return tuple(_merged(draws, counted.refs))
 
 
-def count(
-    balance: Balance, lines: Iterable[UsageLine], *, supply: Supply, counted: Sequence[UsageWindow], at: int
-) -> Balance:
+def count(balance: Balance, lines: Iterable[UsageLine], *, supply: Supply, counted: Counted, at: int) -> Balance:
     """Return the balance with the lines' draws used. All lines are of the balance key that `supply` is of.
 
     Windows that are not open yet open with what they inherit; those that have ended by `at` keep the limit they had.
@@ -91,7 +108,7 @@ def netted(lines: Iterable[UsageLine]) -> tuple[Draw, ...]:
     )
 
 
-def pruned(balance: Balance, key: str, supply: Supply, counted: Sequence[UsageWindow], *, at: int) -> Balance:
+def pruned(balance: Balance, key: str, supply: Supply, counted: Counted, *, at: int) -> Balance:
     """Leave out what no answer about the key needs after `at`, when `supply` and `counted` hold.
 
     Kept are what runs, by its own end or by theirs (Stripe may move the end of a cycle), what passes something on, and
@@ -102,7 +119,7 @@ def pruned(balance: Balance, key: str, supply: Supply, counted: Sequence[UsageWi
         return balance
     # The end of a billing cycle may not have been told before the next one began.
     closed = [meter for meter in meters if meter.end_at is not None or meter.reset_period is ResetPeriod.NEVER]
-    windows = {(window.reset_period, window.start_at) for window in counted}
+    windows = {(ref.reset_period, ref.start_at) for ref in counted.refs}
     windows.update((m.reset_period, m.start_at) for m in _bequeathing(meters))
     windows.update((m.reset_period, m.start_at) for m in _lately(closed, at, lambda meter: meter.reset_period))
     places = {(bucket.id, bucket.start_at) for bucket in supply.buckets}
@@ -136,9 +153,8 @@ def _beyond(supply: Supply) -> Source:
     return supply.buckets[-1] if supply.buckets and not supply.windows else None
 
 
-def _merged(draws: Iterable[tuple[Source, Decimal]], counted: Sequence[UsageWindow]) -> Iterator[Draw]:
+def _merged(draws: Iterable[tuple[Source, Decimal]], refs: tuple[WindowRef, ...]) -> Iterator[Draw]:
     """Yield one draw per source, in the order in which they were first taken from."""
-    refs = tuple(WindowRef(window.reset_period, window.start_at) for window in counted)
     merged: dict[Draw, Decimal] = {}
     for source, amount in draws:
         place = _place(source, refs)
@@ -155,11 +171,9 @@ def _place(source: Source, refs: tuple[WindowRef, ...]) -> Draw:
     return Draw(amount=_ZERO, pot=source.id, pot_start_at=source.start_at)
 
 
-def _count_windows(
-    balance: Balance, key: str, draw: Draw, supply: Supply, counted: Sequence[UsageWindow], at: int
-) -> Balance:
+def _count_windows(balance: Balance, key: str, draw: Draw, supply: Supply, counted: Counted, at: int) -> Balance:
     meters = {WindowRef(meter.reset_period, meter.start_at): meter for meter in balance.meters.get(key, ())}
-    blanks = _blanks(supply, counted)
+    blanks = {**_inherited(supply), **counted.blanks} if supply.buckets else counted.blanks
     decided = supply.every_window
     for ref in draw.windows:
         meter, blank, window = meters.get(ref), blanks.get(ref), decided.get(ref)
@@ -173,25 +187,20 @@ def _count_windows(
     return msgspec.structs.replace(balance, meters=_with(balance.meters, key, meters.values()))
 
 
-def _blanks(supply: Supply, counted: Sequence[UsageWindow]) -> dict[WindowRef, Meter]:
-    """Return the windows that may be opened, as they are before anything is used."""
-    blanks = {
-        WindowRef(window.reset_period, window.start_at): Meter(
-            reset_period=window.reset_period, start_at=window.start_at, end_at=window.end_at, used=_ZERO
+def _inherited(supply: Supply) -> dict[WindowRef, Meter]:
+    """Return the windows that no plan sets any more and that something was carried into, before anything is used."""
+    return {
+        bucket.window: Meter(
+            reset_period=bucket.window.reset_period,
+            start_at=bucket.start_at,
+            end_at=bucket.ends_at,
+            used=_ZERO,
+            limit=_ZERO,
+            carried=bucket.amount or _ZERO,
         )
-        for window in counted
+        for bucket in supply.buckets
+        if bucket.window is not None
     }
-    for bucket in supply.buckets:
-        if bucket.window is not None and bucket.window not in blanks:
-            blanks[bucket.window] = Meter(
-                reset_period=bucket.window.reset_period,
-                start_at=bucket.start_at,
-                end_at=bucket.ends_at,
-                used=_ZERO,
-                limit=_ZERO,
-                carried=bucket.amount or _ZERO,
-            )
-    return blanks
 
 
 def _counted(meter: Meter, amount: Decimal, window: Window | None) -> Meter:

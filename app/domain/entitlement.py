@@ -12,6 +12,7 @@ from app.domain.coverage import Holding, holdings, of_default_plan
 from app.domain.denial import AccessDeniedReason
 from app.domain.findings import Findings, gather, own_anchor, rows_of
 from app.domain.grant import GrantSource
+from app.domain.offer import Offer, offer_of
 from app.domain.plan import (
     AccessLevel,
     Catalogue,
@@ -21,7 +22,7 @@ from app.domain.plan import (
     LimitBehavior,
     ResetPeriod,
 )
-from app.domain.supply import Supply, giving, supply_of
+from app.domain.supply import Supply, supply_of
 from app.domain.usage import UsageWindow, charge_of
 from app.domain.workspace_state import WorkspaceState
 
@@ -114,12 +115,8 @@ def assess(
     *,
     requested_usage: Decimal | None = None,
     requested_values: tuple[str, ...] | None = None,
-    held: tuple[Holding, ...] | None = None,
 ) -> tuple[Entitlement, Supply | None]:
-    """Evaluate, and return also what the answer was drawn from; None where nothing is counted.
-
-    `held` are the workspace's holdings at `at`, where the caller has them already.
-    """
+    """Evaluate, and return also what the answer was drawn from; None where nothing is counted."""
     if state is None:
         return denied(feature_key, _Reason.WORKSPACE_NOT_FOUND), None
     feature = catalogue.features.get(feature_key)
@@ -132,13 +129,23 @@ def assess(
     )
     if mismatch:
         return denied(feature_key, _Reason.FEATURE_TYPE_MISMATCH, feature, state.version), None
-    found = findings_of(feature, state, catalogue, at, held=held)
+    found = findings_of(feature, state, catalogue, at)
     answer = _frame(feature, state, found)
     if not feature.is_counted:
         return _valued(answer, feature, found, requested_values or ()), None
-    supply = supply_of(catalogue.balance_feature(feature), found, state.balance, at)
+    offer = offer_of(catalogue.balance_feature(feature), found, at)
+    supply = supply_of(offer, state.balance, at)
     charge = charge_of(feature, Decimal(1) if requested_usage is None else requested_usage)
-    return _counted(answer, feature, found, supply, charge), supply
+    return _counted(answer, feature, found, offer, supply, charge), supply
+
+
+def refusal(feature: Feature, offer: Offer, supply: Supply, charge: Decimal) -> AccessDeniedReason | None:
+    """Return why the charge may not be used of what is given; None where it may."""
+    if charge > 0 and offer.read_only_for is not None:
+        return offer.read_only_for
+    if supply.passes(charge):
+        return None
+    return _Reason.INSUFFICIENT_CREDITS if feature.type is FeatureType.CREDIT else _Reason.USAGE_LIMIT_EXCEEDED
 
 
 def findings_of(
@@ -222,22 +229,19 @@ def _valued(answer: Entitlement, feature: Feature, found: Findings, requested: t
     return msgspec.structs.replace(answer, has_access=True, access_denied_reason=None, value=value, read_only=read_only)
 
 
-def _counted(answer: Entitlement, feature: Feature, found: Findings, supply: Supply, charge: Decimal) -> Entitlement:
+def _counted(
+    answer: Entitlement, feature: Feature, found: Findings, offer: Offer, supply: Supply, charge: Decimal
+) -> Entitlement:
     """Decide a METERED or CREDIT feature."""
     if feature.is_level:
         grants = answer.grants
     else:
         plans = tuple(part for part in of_parts(found, is_counted=True) if part.source is not GrantSource.ADD_ON)
         grants = (*plans, *of_buckets(supply), *of_rollover(supply))
-    answer = msgspec.structs.replace(answer, grants=grants)
-    if not supply.alternatives and not supply.buckets:
-        return answer
-    parts = giving(found)
-    read_only = not found.grants and all(part.holding.level is not AccessLevel.FULL for part in parts)
+    if supply.is_empty:
+        return msgspec.structs.replace(answer, grants=grants)
     ends = [*supply.turns, *([answer.valid_until_at] if answer.valid_until_at is not None else [])]
-    reason = _refusal(feature, supply, charge)
-    if read_only and charge > 0:
-        reason = parts[0].holding.reason
+    reason = refusal(feature, offer, supply, charge)
     windows = supply.windows
     usage = usage_of(supply)
     behavior = min(windows, key=lambda window: window.left).behavior if windows else LimitBehavior.HARD
@@ -245,17 +249,12 @@ def _counted(answer: Entitlement, feature: Feature, found: Findings, supply: Sup
         answer,
         has_access=reason is None,
         access_denied_reason=reason,
-        read_only=read_only,
+        read_only=offer.read_only_for is not None,
         limit_behavior=LimitBehavior.UNLIMITED if usage.limit is None else behavior,
         usage=usage,
+        grants=grants,
         valid_until_at=min(ends, default=None),
     )
-
-
-def _refusal(feature: Feature, supply: Supply, charge: Decimal) -> AccessDeniedReason | None:
-    if supply.passes(charge):
-        return None
-    return _Reason.INSUFFICIENT_CREDITS if feature.type is FeatureType.CREDIT else _Reason.USAGE_LIMIT_EXCEEDED
 
 
 def usage_of(supply: Supply) -> UsageAnswer:

@@ -10,8 +10,9 @@ from app.domain.config_value import allows
 from app.domain.denial import AccessDeniedReason
 from app.domain.entitlement import MOST_SPECIFIC, assess, findings_of
 from app.domain.findings import Findings
-from app.domain.plan import AccessLevel, Catalogue, ConfigValue, Feature, FeatureType, LimitBehavior, ValueType
-from app.domain.supply import Supply, giving
+from app.domain.offer import read_only_for
+from app.domain.plan import Catalogue, ConfigValue, Feature, FeatureType, LimitBehavior, ValueType
+from app.domain.supply import Supply
 from app.domain.usage import charge_of
 from app.domain.workspace_state import WorkspaceState
 
@@ -78,7 +79,7 @@ def _facts(question: Question) -> Sequence[tuple[str, Facts]]:
     if supply is not None:
         amount = Decimal(1) if question.requested_usage is None else question.requested_usage
         charge = charge_of(feature, amount)
-        found.append(("MAY_WRITE", {"charge": str(charge), "readOnlyFor": _read_only(findings)}))
+        found.append(("MAY_WRITE", {"charge": str(charge), "readOnlyFor": _value_of(read_only_for(findings))}))
         found.append(("WITHIN_LIMITS", {**_limits(supply, feature), "charge": str(charge)}))
     elif feature.type is FeatureType.CONFIG and (findings.parts or findings.grants):
         found.append(("VALUE_ALLOWED", _value(feature, answer.value, question.requested_values)))
@@ -101,12 +102,8 @@ def _sources(found: Findings) -> Facts:
     }
 
 
-def _read_only(found: Findings) -> str | None:
-    """Return why there is reading only; None where there is more."""
-    parts = giving(found)
-    if found.grants or not parts or any(part.holding.level is AccessLevel.FULL for part in parts):
-        return None
-    return str(parts[0].holding.reason)
+def _value_of(reason: AccessDeniedReason | None) -> str | None:
+    return None if reason is None else reason.value
 
 
 def _limits(supply: Supply, feature: Feature) -> Facts:

@@ -5,13 +5,12 @@ from typing import Protocol
 
 import msgspec
 
+from app.domain.case import Case
 from app.domain.consumption import Refused, Taken
 from app.domain.entitlement import Entitlement
 from app.domain.explanation import Question
-from app.domain.plan import Catalogue
 from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import Granularity, Slice
-from app.domain.workspace_state import WorkspaceState
 from app.ports.store import Page
 
 
@@ -63,7 +62,7 @@ class UsageRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     event: UsageEvent
-    decide: Callable[[WorkspaceState, Catalogue, int], Taken | Refused]
+    decide: Callable[[Case], Taken | Refused]
     prepare: Callable[[], Awaitable[None]] | None = None
 
 

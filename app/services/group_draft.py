@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from app.cache.cache import BillingCache
+from app.domain.case import Case
 from app.domain.consumption import Refused
 from app.domain.errors import BillingError, NotFoundError
-from app.domain.plan import Catalogue
 from app.domain.usage import Balance, UsageEvent
 from app.domain.workspace_state import WorkspaceState
 from app.ports.usage import Accepted, UsageRequest
@@ -50,27 +50,25 @@ class Draft:
         self.accepted: list[tuple[Waiting, UsageEvent]] = []
         self.doubtful: list[tuple[Waiting, Refused | BillingError]] = []
 
-    def add(
-        self, waiting: Waiting, state: WorkspaceState | None, catalogue: Catalogue, at: int
-    ) -> WorkspaceState | None:
-        """Decide a request; return the state after it."""
+    def add(self, waiting: Waiting, case: Case | None) -> Case | None:
+        """Decide a request; return the case after it."""
         event = waiting.request.event
-        if state is None:
+        if case is None:
             self.doubtful.append((waiting, NotFoundError("workspace", event.workspace_id)))
             return None
         try:
-            taken = waiting.request.decide(state, catalogue, at)
+            taken = waiting.request.decide(case)
         except BillingError as error:
             self.doubtful.append((waiting, error))
-            return state
+            return case
         except Exception as error:  # noqa: BLE001 - a bug is told to who asked, and nobody else
             waiting.answer(error)
-            return state
+            return case
         if isinstance(taken, Refused):
             self.doubtful.append((waiting, taken))
-            return state
+            return case
         self.accepted.append((waiting, msgspec.structs.replace(event, lines=taken.lines)))
-        return msgspec.structs.replace(state, balance=taken.balance)
+        return case.on(taken.balance)
 
 
 def left_of(members: Iterable[Waiting]) -> list[Waiting]:
@@ -88,16 +86,17 @@ async def decide(groups: Groups, cache: BillingCache, *, now: int, new: Callable
     for workspace_id, members in groups.items():
         state = cache.state(workspace_id)
         at = _instant(state, now)
+        case = Case(state, catalogue, at) if state is not None else None
         accepted, seen = len(draft.accepted), set[str]()
         for waiting in left_of(members):
             if waiting.request.event.id in seen:
                 continue  # a twin: it is answered from the ledger, in the next round
             seen.add(waiting.request.event.id)
-            state = draft.add(waiting, state, catalogue, at)
+            case = draft.add(waiting, case)
             if await breath.is_out():
                 break
-        if state is not None and state.balance is not None and len(draft.accepted) > accepted:
-            draft.balances.append(_raised(state.balance, at, new))
+        if case is not None and case.state.balance is not None and len(draft.accepted) > accepted:
+            draft.balances.append(_raised(case.state.balance, at, new))
         if breath.out:
             break
     return draft

@@ -9,21 +9,21 @@ import msgspec
 
 from app.domain import consumption, ids
 from app.domain.api_key import Principal
+from app.domain.case import Case
 from app.domain.consumption import LimitExceededError, Refused, Taken, Wanted
 from app.domain.entitlement import Entitlement
 from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
 from app.domain.explanation import Question
 from app.domain.faults import INPUT, fault, idempotency_key_faults, is_storable, quantity_faults, refuse
 from app.domain.grant_rules import reason_faults
-from app.domain.plan import Catalogue
 from app.domain.usage import Reservation, UsageEvent, UsageKind, UsageLine, amount_faults
 from app.domain.usage_rules import line_faults, occurrence_faults, property_faults, ttl_faults
-from app.domain.workspace_state import WorkspaceState
 from app.ports.usage import UsageRequest
 from app.runtime import Runtime
 from app.services.loading import load_feature, load_state, refuse_archived
 
-Decide = Callable[[WorkspaceState, Catalogue, int], Taken | Refused]
+Decide = Callable[[Case], Taken | Refused]
+Prepare = Callable[[], Awaitable[None]]
 
 _MEASURED: Final = frozenset({UsageKind.RECORD, UsageKind.CONSUME, UsageKind.SETTLE})
 
@@ -108,7 +108,7 @@ async def consume(rt: Runtime, principal: Principal, input: ConsumeInput) -> Use
     refuse(idempotency_key_faults(input.idempotency_key), line_faults(input.lines))
     state = await load_state(rt, input.workspace_id)
     event = entry_of(rt, principal, state.workspace.id, UsageKind.CONSUME, input)
-    return await _write(rt, event, lambda state, catalogue, at: consumption.consume(state, catalogue, input.lines, at))
+    return await _write(rt, event, lambda case: consumption.consume(case, input.lines))
 
 
 async def reserve(rt: Runtime, principal: Principal, input: ReserveInput) -> Used:
@@ -124,9 +124,7 @@ async def reserve(rt: Runtime, principal: Principal, input: ReserveInput) -> Use
         expires_at=event.recorded_at + input.ttl_s * 1000,
     )
     event = msgspec.structs.replace(event, reservation_id=blank.id, expires_at=blank.expires_at)
-    return await _write(
-        rt, event, lambda state, catalogue, at: consumption.reserve(state, catalogue, input.lines, at, blank=blank)
-    )
+    return await _write(rt, event, lambda case: consumption.reserve(case, input.lines, blank=blank))
 
 
 async def settle(rt: Runtime, principal: Principal, input: SettleInput) -> Used:
@@ -141,11 +139,7 @@ async def settle(rt: Runtime, principal: Principal, input: SettleInput) -> Used:
     event = entry_of(rt, principal, reserved.workspace_id, UsageKind.SETTLE, input)
     event = msgspec.structs.replace(event, reservation_id=input.reservation_id)
     try:
-        return await _write(
-            rt,
-            event,
-            lambda state, catalogue, at: consumption.settle(state, catalogue, input.reservation_id, actual, at),
-        )
+        return await _write(rt, event, lambda case: consumption.settle(case, input.reservation_id, actual))
     except NotFoundError as error:
         raise _closed(rt, reserved) from error
 
@@ -157,7 +151,7 @@ async def release(rt: Runtime, principal: Principal, input: ReleaseInput) -> Use
     event = entry_of(rt, principal, reserved.workspace_id, UsageKind.RELEASE, input)
     event = msgspec.structs.replace(event, reservation_id=input.reservation_id)
     try:
-        return await _write(rt, event, lambda state, _, at: consumption.release(state, input.reservation_id, at))
+        return await _write(rt, event, lambda case: consumption.release(case, input.reservation_id))
     except NotFoundError as error:
         raise _closed(rt, reserved) from error
 
@@ -179,9 +173,9 @@ async def record_usage(rt: Runtime, principal: Principal, input: RecordUsageInpu
     event = entry_of(rt, principal, state.workspace.id, UsageKind.RECORD, input)
     event = msgspec.structs.replace(event, occurred_at=occurred_at, properties=input.properties)
 
-    def decide(state: WorkspaceState, catalogue: Catalogue, at: int) -> Taken:
-        refuse_archived(state.workspace)
-        return consumption.record(state, catalogue, line, occurred_at=occurred_at, at=at)
+    def decide(case: Case) -> Taken:
+        refuse_archived(case.state.workspace)
+        return consumption.record(case, line, occurred_at=occurred_at)
 
     return await _write(rt, event, decide)
 
@@ -196,9 +190,9 @@ async def set_usage(rt: Runtime, principal: Principal, input: SetUsageInput) -> 
         refuse([fault((*INPUT, "featureKey"), "NOT_ALLOWED", problem)])
     line = Wanted(input.feature_key, input.level)
 
-    def decide(state: WorkspaceState, catalogue: Catalogue, at: int) -> Taken:
-        refuse_archived(state.workspace)
-        return consumption.set_level(state, catalogue, line, at)
+    def decide(case: Case) -> Taken:
+        refuse_archived(case.state.workspace)
+        return consumption.set_level(case, line)
 
     return await _write(rt, entry_of(rt, principal, state.workspace.id, UsageKind.SET, input), decide)
 
@@ -223,17 +217,10 @@ async def correct_usage(rt: Runtime, principal: Principal, input: CorrectUsageIn
         corrections = await rt.ledger.corrections(original.id)
         lines[1:] = (line for entry in corrections for line in entry.lines if line.feature_key == input.feature_key)
 
-    return await _write(
-        rt,
-        event,
-        lambda state, catalogue, at: consumption.correct(state, catalogue, lines, input.amount, at),
-        prepare=prepare,
-    )
+    return await _write(rt, event, lambda case: consumption.correct(case, lines, input.amount), prepare=prepare)
 
 
-async def _write(
-    rt: Runtime, event: UsageEvent, decide: Decide, *, prepare: Callable[[], Awaitable[None]] | None = None
-) -> Used:
+async def _write(rt: Runtime, event: UsageEvent, decide: Decide, *, prepare: Prepare | None = None) -> Used:
     outcome = await rt.usage.write(UsageRequest(event=event, decide=decide, prepare=prepare))
     if isinstance(outcome, Refused):
         rt.metrics.count("usage", "refused")

@@ -7,7 +7,7 @@ import pytest
 from support.records import DAY, NOW, balance, meter, pot
 
 from app.domain.bucket import Bucket
-from app.domain.burn_down import LATE_COUNT, LATE_MS, allocate, count, negated, netted, pruned, taken_back
+from app.domain.burn_down import LATE_COUNT, LATE_MS, Counted, allocate, count, negated, netted, pruned, taken_back
 from app.domain.grant import GrantSource
 from app.domain.period import Period
 from app.domain.plan import LimitBehavior, ResetPeriod
@@ -16,13 +16,13 @@ from app.domain.usage import Draw, UsageLine, UsageWindow, WindowRef
 
 MONTH = UsageWindow(ResetPeriod.MONTH, NOW - DAY, NOW + 29 * DAY)
 EVER = UsageWindow(ResetPeriod.NEVER, 0, None)
-COUNTED = (MONTH, EVER)
-REFS = tuple(WindowRef(window.reset_period, window.start_at) for window in COUNTED)
+COUNTED = Counted((MONTH, EVER))
+REFS = COUNTED.refs
 
 
 def window(amount: int | None, used: int = 0, behavior: LimitBehavior = LimitBehavior.HARD, **fields: Any) -> Window:
     return Window(
-        reset_period=ResetPeriod.MONTH,
+        ref=WindowRef(ResetPeriod.MONTH, MONTH.start_at),
         period=Period(MONTH.start_at, MONTH.end_at),
         amount=None if amount is None else Decimal(amount),
         behavior=behavior,
@@ -193,7 +193,7 @@ class TestDraws:
 
 class TestPruned:
     def kept(self, *meters: Any, counted: tuple[UsageWindow, ...] = (), at: int = NOW) -> list[int]:
-        after = pruned(balance(meters={"credits": meters}), "credits", supply(), counted, at=at)
+        after = pruned(balance(meters={"credits": meters}), "credits", supply(), Counted(counted), at=at)
         return [each.start_at for each in after.meters.get("credits", ())]
 
     def test_what_runs_stays(self) -> None:
@@ -240,13 +240,13 @@ class TestPruned:
         )
         before = balance(pots={"credits": pots})
 
-        after = pruned(before, "credits", supply(bucket("d", 5)), (), at=NOW)
+        after = pruned(before, "credits", supply(bucket("d", 5)), Counted(), at=NOW)
 
         assert [each.id for each in after.pots["credits"]] == ["b", "c", "d"]
 
     def test_other_features_are_left_alone(self) -> None:
         old = (meter(1, 1, end_at=NOW - LATE_MS),)
 
-        after = pruned(balance(meters={"credits": old, "calls": old}), "credits", supply(), (), at=NOW)
+        after = pruned(balance(meters={"credits": old, "calls": old}), "credits", supply(), Counted(), at=NOW)
 
         assert after.meters == {"calls": old}

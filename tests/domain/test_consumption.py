@@ -280,8 +280,8 @@ def test_setting_a_level_records_the_difference() -> None:
     life = begun(limit("seats", 5, ResetPeriod.NEVER))
     life.record(wanted(3, "seats"))
 
-    down = set_level(life.state, life.catalogue, wanted(1, "seats"), NOW)
-    same = set_level(life.state, life.catalogue, wanted(3, "seats"), NOW)
+    down = set_level(life.case, wanted(1, "seats"))
+    same = set_level(life.case, wanted(3, "seats"))
 
     assert (level_of(down.balance, SEATS), [line.amount for line in down.lines]) == (1, [-2])
     assert (level_of(same.balance, SEATS), [line.draws for line in same.lines]) == (3, [()])

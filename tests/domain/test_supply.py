@@ -27,6 +27,7 @@ from support.records import (
 from app.domain.bucket import rank
 from app.domain.entitlement import findings_of
 from app.domain.grant import GrantSource
+from app.domain.offer import offer_of
 from app.domain.plan import Catalogue, Feature, LimitBehavior, MeterType, Plan, ResetPeriod
 from app.domain.subscription import SubscriptionStatus
 from app.domain.supply import Supply, supply_of
@@ -49,7 +50,7 @@ def supply(*plans: Plan, of: Feature = CREDITS, at: int = NOW, **records: Any) -
     ]
     state = WorkspaceState(**{"workspace": workspace(), "subscriptions": tuple(subs), **records})
     catalogue = Catalogue((CREDITS, SEATS), plans)
-    return supply_of(of, findings_of(of, state, catalogue, at), state.balance, at)
+    return supply_of(offer_of(of, findings_of(of, state, catalogue, at), at), state.balance, at)
 
 
 class TestWindows:

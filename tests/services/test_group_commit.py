@@ -15,12 +15,12 @@ from support.runtime import ADMIN, fakes_of, put, running
 
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
+from app.domain.case import Case
 from app.domain.change import Kind, Record, Source
 from app.domain.consumption import LimitExceededError, Taken, Wanted
 from app.domain.errors import ConflictError
-from app.domain.plan import Catalogue, ResetPeriod
+from app.domain.plan import ResetPeriod
 from app.domain.usage import Balance, UsageEvent, UsageKind
-from app.domain.workspace_state import WorkspaceState
 from app.ports.usage import Accepted, UsageRequest
 from app.runtime import Runtime
 from app.services import usage
@@ -89,8 +89,8 @@ class House:
         return done
 
 
-def take(state: WorkspaceState, _: Catalogue, __: int) -> Taken:
-    return Taken(state.balance or Balance(id=state.workspace.id), ())
+def take(case: Case) -> Taken:
+    return Taken(case.state.balance or Balance(id=case.state.workspace.id), ())
 
 
 async def test_who_comes_when_both_lanes_have_just_ended_is_written_too() -> None:
@@ -133,9 +133,9 @@ async def test_deciding_leaves_others_their_turn() -> None:
     house = House()
     turns = 0
 
-    def ponder(state: WorkspaceState, catalogue: Catalogue, at: int) -> Taken:
+    def ponder(case: Case) -> Taken:
         assert sum(range(100_000))
-        return take(state, catalogue, at)
+        return take(case)
 
     async def others() -> None:
         nonlocal turns
@@ -155,7 +155,7 @@ async def test_deciding_leaves_others_their_turn() -> None:
 async def test_a_bug_is_told_to_whom_it_concerns_alone() -> None:
     house = House()
 
-    def stumble(_: WorkspaceState, __: Catalogue, ___: int) -> Taken:
+    def stumble(_: Case) -> Taken:
         raise ZeroDivisionError
 
     outcomes = await asyncio.gather(

@@ -18,14 +18,16 @@ from support.records import (
 )
 
 from app.domain import consumption
+from app.domain.burn_down import Counted
+from app.domain.case import Case
 from app.domain.consumption import Refused, Taken, Wanted
-from app.domain.entitlement import Entitlement, evaluate, findings_of, usage_windows
+from app.domain.entitlement import Entitlement, evaluate
 from app.domain.grant import Grant, Override
 from app.domain.period import add_months
 from app.domain.plan import Catalogue, MeterType, Plan
 from app.domain.subscription import Subscription, SubscriptionStatus
-from app.domain.supply import Supply, supply_of
-from app.domain.usage import Balance, Reservation, UsageKind, UsageLine, UsageWindow
+from app.domain.supply import Supply
+from app.domain.usage import Balance, Reservation, UsageKind, UsageLine
 from app.domain.workspace_state import WorkspaceState
 
 HOUR = DAY // 24
@@ -67,6 +69,10 @@ class Life:
     def balance(self) -> Balance:
         return self.state.balance or Balance(id="ws_1")
 
+    @property
+    def case(self) -> Case:
+        return Case(self.state, self.catalogue, self.at)
+
     def new_id(self, kind: str) -> str:
         self._ids += 1
         return f"{kind}_{self._ids}"
@@ -74,11 +80,11 @@ class Life:
     # What a caller asks for
 
     def consume(self, *lines: Wanted) -> bool:
-        return self._take(UsageKind.CONSUME, consumption.consume(self.state, self.catalogue, lines, self.at))
+        return self._take(UsageKind.CONSUME, consumption.consume(self.case, lines))
 
     def ask(self, *lines: Wanted) -> Refused:
         """Ask for what is refused."""
-        outcome = consumption.consume(self.state, self.catalogue, lines, self.at)
+        outcome = consumption.consume(self.case, lines)
         assert isinstance(outcome, Refused)
         return outcome
 
@@ -86,27 +92,25 @@ class Life:
         blank = Reservation(
             id=id or self.new_id("res"), lines=(), principal="k", created_at=self.at, expires_at=self.at + ttl
         )
-        return self._take(
-            UsageKind.RESERVE, consumption.reserve(self.state, self.catalogue, lines, self.at, blank=blank)
-        )
+        return self._take(UsageKind.RESERVE, consumption.reserve(self.case, lines, blank=blank))
 
     def settle(self, id: str, *actual: Wanted) -> None:
-        self._take(UsageKind.SETTLE, consumption.settle(self.state, self.catalogue, id, actual or None, self.at))
+        self._take(UsageKind.SETTLE, consumption.settle(self.case, id, actual or None))
 
     def release(self, id: str) -> None:
-        self._take(UsageKind.RELEASE, consumption.release(self.state, id, self.at))
+        self._take(UsageKind.RELEASE, consumption.release(self.case, id))
 
     def record(self, line: Wanted, occurred_at: int | None = None) -> None:
         self.is_lenient = True
         happened_at = self.at if occurred_at is None else occurred_at
         self._take(
             UsageKind.RECORD,
-            consumption.record(self.state, self.catalogue, line, occurred_at=happened_at, at=self.at),
+            consumption.record(self.case, line, occurred_at=happened_at),
         )
 
     def correct(self, lines: Sequence[UsageLine], amount: Decimal) -> UsageLine:
         self.is_lenient = self.is_lenient or amount > sum(line.amount for line in lines)
-        done = consumption.correct(self.state, self.catalogue, lines, amount, self.at)
+        done = consumption.correct(self.case, lines, amount)
         self._take(UsageKind.CORRECT, done)
         return done.lines[0]
 
@@ -207,12 +211,10 @@ class Life:
 
     def supply(self, key: str = "credits", at: int | None = None) -> Supply:
         now = self.at if at is None else at
-        held = self.catalogue.features[key]
-        found = findings_of(held, self.state, self.catalogue, now)
-        return supply_of(self.catalogue.balance_feature(held), found, self.state.balance, now)
+        return self.case.when(now).room(key).supply
 
-    def counted(self, key: str = "credits") -> tuple[UsageWindow, ...]:
-        return usage_windows(self.catalogue.features[key], self.state, self.catalogue, self.at)
+    def counted(self, key: str = "credits") -> Counted:
+        return self.case.room(key).counted
 
     def open_reservations(self) -> list[Reservation]:
         return [held for held in self.balance.reservations if self.at < held.expires_at]
