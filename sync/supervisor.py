@@ -25,6 +25,8 @@ from sync.status import Worker, Workers
 log = logger(__name__)
 
 Run = Callable[[], Coroutine[Any, Any, None]]
+Work = Callable[[Callable[[], None]], Coroutine[Any, Any, None]]
+"""What an added worker does; it calls its argument whenever it has seen that all is well."""
 
 _FIRST_BACKOFF_S: Final = 0.2
 _LAST_BACKOFF_S: Final = 10.0
@@ -68,7 +70,7 @@ def _first_cause(error: Exception) -> Exception:
 class SyncService:
     """Keeps RAM true: two change streams, the reconciler, the schedule, and whatever workers and jobs `main` adds.
 
-    A worker that `main` adds is VALID while it runs.
+    A worker that `main` adds is VALID from when it says that all is well until it fails.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class SyncService:
         metrics: Metrics,
         clock: Clock,
         reconcile_interval_s: float,
-        workers: Sequence[tuple[str, Run]] = (),
+        workers: Sequence[tuple[str, Work]] = (),
         jobs: Sequence[Job] = (),
     ) -> None:
         self._cache = cache
@@ -105,7 +107,7 @@ class SyncService:
         )
         self._repair = self._workers.add("reconcile")
         self._jobs = self._workers.add("jobs")
-        self._added = [(self._workers.add(name), run) for name, run in workers]
+        self._added = [(self._workers.add(name), work) for name, work in workers]
         job = Job("reconcile", reconcile_interval_s, self._run_reconciler, self._repair.failed)
         self._schedule = Schedule((job, *jobs), metrics=metrics)
 
@@ -114,7 +116,7 @@ class SyncService:
         """Run all workers while the block does, which is once. Those that depend on others end first."""
         runs: list[tuple[Worker, Run]] = [(stream.worker, stream.run) for stream in self._streams]
         runs += [(self._repair, self._repair_when_wanted)]
-        runs += [(worker, partial(_valid_while_running, worker, run)) for worker, run in self._added]
+        runs += [(worker, partial(_told, worker, work)) for worker, work in self._added]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(supervise(worker, run, metrics=self._metrics)) for worker, run in runs]
             self._schedule.start()
@@ -201,7 +203,6 @@ async def _end(task: asyncio.Task[None]) -> None:
         await asyncio.wait((task,), timeout=_INSIST_S)
 
 
-async def _valid_while_running(worker: Worker, run: Run) -> None:
+async def _told(worker: Worker, work: Work) -> None:
     worker.starting()
-    worker.valid()
-    await run()
+    await work(worker.valid)

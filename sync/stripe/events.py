@@ -12,6 +12,7 @@ from app.domain.sync_status import StripeSyncMode
 from app.ports.stripe import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
 from app.runtime import Runtime
 from app.telemetry import logger
+from sync.bell import Bell
 from sync.cancellation import obey_cancellation
 from sync.stripe.batch import Batches, find_workspaces
 from sync.stripe.decide import Fate, Verdict
@@ -59,7 +60,7 @@ class StripeWorker:
         self._poll_s = poll_s
         self._sweep_s = sweep_s
         self._batches = Batches(rt)
-        self._bell = asyncio.Event()
+        self._bell = Bell()
         self._held: dict[str, Lease] = {}
         self._failures = 0
         self._paused_until_at = 0
@@ -79,37 +80,35 @@ class StripeWorker:
 
     def wake(self) -> None:
         """Look at the inbox now."""
-        self._bell.set()
+        self._bell.ring()
 
-    async def run(self) -> None:
-        """Work until cancelled. Raises where the database does not answer: the supervisor starts it again."""
+    async def run(self, well: Callable[[], None]) -> None:
+        """Work until cancelled; call `well` whenever the inbox has answered.
+
+        Raises where the database does not answer: the supervisor starts it again.
+        """
         if self.mode is StripeSyncMode.OFF:
+            well()
             await asyncio.Event().wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew_leases())
-            tasks.create_task(self._sweep())
+            tasks.create_task(self._sweep(well))
             while True:
-                self._bell.clear()
-                for lease in await self._take():
+                self._bell.silence()
+                for lease in await self._take(well):
                     self._held[lease.object.id] = lease
                     tasks.create_task(self._work(lease))
-                await self._rest()
+                await self._bell.wait(self._poll_s)
 
-    async def _rest(self) -> None:
-        obey_cancellation()
-        try:
-            async with asyncio.timeout(self._poll_s):
-                await self._bell.wait()
-        except TimeoutError:
-            return
-
-    async def _take(self) -> list[Lease]:
+    async def _take(self, well: Callable[[], None]) -> list[Lease]:
         # While Stripe's API fails, one object at a time goes ahead to see whether it answers again.
         limit = (1 if self._is_failing else self._concurrency) - len(self._held)
         now_at = self._rt.clock.now_at()
         if limit <= 0 or now_at < self._paused_until_at:
             return []
-        return await self._queue.lease(limit=limit, until_at=now_at + _LEASE_MS)
+        leases = await self._queue.lease(limit=limit, until_at=now_at + _LEASE_MS)
+        well()
+        return leases
 
     async def _work(self, lease: Lease) -> None:
         try:
@@ -121,7 +120,7 @@ class StripeWorker:
             _log.exception("stripe_object_left", object=lease.object.id)
         finally:
             self._held.pop(lease.object.id, None)
-            self._bell.set()
+            self._bell.ring()
 
     async def _process(self, lease: Lease) -> None:
         dirty = lease.object
@@ -249,7 +248,7 @@ class StripeWorker:
             if self._held:
                 await self._queue.renew(list(self._held.values()), until_at=self._rt.clock.now_at() + _LEASE_MS)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, well: Callable[[], None]) -> None:
         """Find what fell between two steps: events never marked, parked objects whose parent is there."""
         is_confirmed = self.mode is not StripeSyncMode.FETCH
         while True:
@@ -259,7 +258,8 @@ class StripeWorker:
             await self._queue.mark_forgotten(received_before_at=self._rt.clock.now_at() - _FORGOTTEN_MS)
             async for parents in self._queue.parents():
                 await self._release_known(parents)
-            self._bell.set()
+            well()
+            self._bell.ring()
             obey_cancellation()
             await asyncio.sleep(self._sweep_s)
 
@@ -269,7 +269,7 @@ class StripeWorker:
         claimed = {parent for parent in parents if self._rt.cache.workspace_of_customer(parent)}
         known = {*linked, *claimed, *await find_workspaces(self._rt, set(parents) - mirrors.keys() - claimed)}
         if known and await self._queue.release(known):
-            self._bell.set()
+            self._bell.ring()
 
     async def _confirm_provisional(self) -> None:
         """Once there is a key, learn anew what was only told by payloads."""

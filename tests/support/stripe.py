@@ -178,6 +178,8 @@ class Sync:
     clock: FrozenClock
     mongo: Mongo
     received: int = field(default=0)
+    looks: int = field(default=0)
+    """How often a worker said that all is well: once for each look at the inbox, and for each sweep."""
 
     def worker(self, processor: PaymentProcessor | None, **settings: Any) -> StripeWorker:
         quick = {"accepts_payloads": True, "jitter": lambda: 0.5, "poll_s": 0.02, "sweep_s": 0.05}
@@ -203,7 +205,11 @@ class Sync:
     @asynccontextmanager
     async def running(self, processor: PaymentProcessor | None, **settings: Any) -> AsyncIterator[StripeWorker]:
         worker = self.worker(processor, **settings)
-        task = asyncio.create_task(worker.run())
+
+        def well() -> None:
+            self.looks += 1
+
+        task = asyncio.create_task(worker.run(well))
         try:
             yield worker
         finally:

@@ -17,7 +17,7 @@ from app.store.mapping import MappingError
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
 from app.telemetry import Metrics
-from sync.supervisor import Run, SyncService
+from sync.supervisor import SyncService, Work
 
 NOW_DATE = datetime.fromtimestamp(NOW / 1000, UTC)
 
@@ -37,7 +37,7 @@ class Replica:
     """One process's share: clients, store, RAM, and what keeps it true."""
 
     def __init__(
-        self, uri: str, database: str, *, reconcile_interval_s: float = 3600, workers: Sequence[tuple[str, Run]] = ()
+        self, uri: str, database: str, *, reconcile_interval_s: float = 3600, workers: Sequence[tuple[str, Work]] = ()
     ) -> None:
         clock = FrozenClock()
         self.metrics = Metrics()

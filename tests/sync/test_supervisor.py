@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from structlog.testing import capture_logs
@@ -79,11 +80,14 @@ async def test_a_bug_is_logged_with_its_traceback_and_the_weather_is_not(error: 
     assert [line["worker"] for line in logged if line.get("exc_info")] == ["w"] * tracebacks
 
 
-async def test_added_worker_is_valid_while_it_runs_and_ends_before_the_streams(mongodb_uri: str, database: str) -> None:
+async def test_added_worker_is_valid_once_it_says_so_and_ends_before_the_streams(
+    mongodb_uri: str, database: str
+) -> None:
     ends: list[WorkerState] = []
     failing = asyncio.Event()
 
-    async def work() -> None:
+    async def work(well: Callable[[], None]) -> None:
+        well()
         try:
             await failing.wait()
         finally:
@@ -101,6 +105,35 @@ async def test_added_worker_is_valid_while_it_runs_and_ends_before_the_streams(m
 
     assert error == "RuntimeError: sk_live_[redacted] is wrong"
     assert ends == [WorkerState.VALID, WorkerState.VALID]
+
+
+async def test_added_worker_that_fails_at_every_start_is_interrupted_until_it_gets_on(
+    mongodb_uri: str, database: str
+) -> None:
+    runs = 0
+    is_away = False
+    seen: list[WorkerState] = []
+
+    async def work(well: Callable[[], None]) -> None:
+        nonlocal runs
+        runs += 1
+        seen.append(started.states()["stripe"])
+        if is_away:
+            raise UnavailableError
+        well()
+        while not is_away:
+            await asyncio.sleep(0)
+        raise UnavailableError
+
+    async with replica(mongodb_uri, database, workers=[("stripe", work)]) as started:
+        await started.live()
+        is_away = True
+        await until(lambda: runs >= 4)
+        is_away = False
+        await started.live()
+
+    assert seen[0] is WorkerState.INITIALIZING
+    assert set(seen[1:]) == {WorkerState.INTERRUPTED}
 
 
 async def test_ready_means_loaded_and_live_and_is_told(mongodb_uri: str, database: str) -> None:
@@ -138,8 +171,9 @@ async def test_failed_scheduled_run_shows_until_the_next_good_one(mongodb_uri: s
 async def test_worker_that_swallows_a_cancellation_ends_all_the_same(mongodb_uri: str, database: str) -> None:
     swallowed = 0
 
-    async def deaf_once() -> None:
+    async def deaf_once(well: Callable[[], None]) -> None:
         nonlocal swallowed
+        well()
         while True:
             try:
                 await asyncio.Event().wait()

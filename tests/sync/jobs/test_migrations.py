@@ -43,6 +43,18 @@ class Faulty:
         return page
 
 
+class Watched:
+    """The store, which remembers what it was asked."""
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        self.asked.append(name)
+        return getattr(self._store, name)
+
+
 def faulty(rt: Runtime, price: str, happens: Callable[[], Any]) -> Runtime:
     store: Any = Faulty(rt.store, price, happens)
     return replace_in(rt, store=store)
@@ -60,8 +72,10 @@ async def rt(mongodb_uri: str, database: str) -> AsyncIterator[Runtime]:
 
 
 @asynccontextmanager
-async def working(worker: MigrationWorker) -> AsyncGenerator[asyncio.Task[None]]:
-    task = asyncio.create_task(worker.run())
+async def working(
+    worker: MigrationWorker, well: Callable[[], None] = lambda: None
+) -> AsyncGenerator[asyncio.Task[None]]:
+    task = asyncio.create_task(worker.run(well))
     try:
         yield task
     finally:
@@ -105,15 +119,18 @@ async def test_a_new_migration_is_taken_up(rt: Runtime, poll_s: float, *, wakes:
 
 
 async def test_nothing_is_moved_before_ram_is_loaded(rt: Runtime) -> None:
-    loading = replace_in(rt, cache=BillingCache(feed=Feed(), clock=rt.clock, default_plan_key=None))
+    watched: Any = Watched(rt.store)
+    cache = BillingCache(feed=Feed(), clock=rt.clock, default_plan_key=None)
     await put(rt, migration("mig_1"))
 
-    async with working(MigrationWorker(loading, poll_s=0.01)) as task:
-        await asyncio.wait((task,), timeout=0.2)
-        assert await status_of(rt, "mig_1") is RUNNING
+    async with working(MigrationWorker(replace_in(rt, cache=cache, store=watched), poll_s=NEVER_S)):
+        for _ in range(20):
+            cache.feed.publish(SYNC_TOPIC)  # news, but not that all is loaded
+            await asyncio.sleep(0)
+        assert watched.asked == []
 
-        loading.cache.mark_ready()
-        loading.cache.feed.publish(SYNC_TOPIC)
+        cache.mark_ready()
+        cache.feed.publish(SYNC_TOPIC)
         await becomes(rt, "mig_1", FINISHED)
 
 
@@ -124,7 +141,7 @@ async def test_one_migration_that_fails_is_told_once_the_others_are_finished(rt:
         raise ValueError("the stick broke")
 
     with pytest.raises(ExceptionGroup, match="migrations failed") as raised:
-        await MigrationWorker(faulty(rt, "pro_monthly", breaks)).run()
+        await MigrationWorker(faulty(rt, "pro_monthly", breaks)).run(lambda: None)
 
     assert [str(error) for error in raised.value.exceptions] == ["the stick broke"]
     assert (await status_of(rt, "mig_1"), await status_of(rt, "mig_2")) == (RUNNING, FINISHED)
@@ -136,10 +153,20 @@ async def test_a_database_that_is_away_ends_the_round_at_once(rt: Runtime) -> No
     async def away() -> None:
         raise UnavailableError
 
+    told: list[str] = []
     with pytest.raises(UnavailableError):
-        await MigrationWorker(faulty(rt, "pro_monthly", away)).run()
+        await MigrationWorker(faulty(rt, "pro_monthly", away)).run(lambda: told.append("all is well"))
 
-    assert await status_of(rt, "mig_2") is RUNNING
+    assert (await status_of(rt, "mig_2"), told) == (RUNNING, [])
+
+
+@pytest.mark.parametrize("migrations", [pytest.param((), id="nothing to do"), pytest.param((migration(),), id="done")])
+async def test_a_round_that_went_well_is_told(rt: Runtime, migrations: tuple[Migration, ...]) -> None:
+    await put(rt, *migrations)
+    told = asyncio.Event()
+
+    async with working(MigrationWorker(rt, poll_s=NEVER_S), told.set), asyncio.timeout(15):
+        await told.wait()
 
 
 async def test_a_migration_that_another_replica_works_on_is_left_to_it_until_the_next_look(rt: Runtime) -> None:

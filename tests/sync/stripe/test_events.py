@@ -25,6 +25,7 @@ from support.stripe import (
 )
 
 from app.domain.change import Kind
+from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
@@ -298,14 +299,15 @@ async def test_a_mark_during_the_fetch_is_not_lost(sync: Sync) -> None:
 
 
 async def test_a_killed_workers_object_is_taken_over_after_its_lease(sync: Sync) -> None:
-    processor = await linked(sync, subscription())
+    processor = await linked(sync, subscription(), subscription("sub_2"))
     event_id = await sync.receive(UPDATED, subscription())
     now_at = sync.clock.now_at()
     assert len(await sync.inbox.lease(limit=8, until_at=now_at + 15_000)) == 1  # and then it dies
+    await sync.receive(UPDATED, subscription("sub_2"))
 
     async with sync.running(processor):
-        await asyncio.sleep(0.1)
-        assert await status_of(sync) is None
+        await eventually(lambda: _is_active(sync, "sub_2"))
+        assert "sub_1" not in processor.asked
         sync.clock.advance(15_001)
         await eventually(lambda: _is(sync, S.ACTIVE))
         await eventually(sync.is_settled)
@@ -484,8 +486,8 @@ async def test_while_the_api_is_down_nothing_is_buried_and_all_comes_in_afterwar
             await eventually(lambda asked=asked: later(sync, worker) and len(processor.asked) > asked)
         assert worker.trouble == "connection refused"
         await eventually(lambda: worker._paused_until_at > sync.clock.now_at() and not worker._held)
-        asked = len(processor.asked)
-        await asyncio.sleep(0.1)
+        asked, looks = len(processor.asked), sync.looks
+        await eventually(lambda: sync.looks >= looks + 3)  # by sweeps, each of which wakes it
         assert len(processor.asked) == asked  # one backoff for all: nobody hammers
         is_down = False
         await eventually(lambda: later(sync, worker) and sync.is_settled())
@@ -625,10 +627,30 @@ async def test_an_object_type_that_is_not_used_is_let_go(sync: Sync) -> None:
 async def test_a_waking_is_enough(sync: Sync) -> None:
     processor = await linked(sync, subscription())
     async with sync.running(processor, poll_s=30, sweep_s=30) as worker:
-        await asyncio.sleep(0.1)
+        looks = sync.looks
+        await eventually(lambda: sync.looks >= looks + 3)  # at first, by the sweep, and because that woke it
         await sync.receive(UPDATED, subscription())
         worker.wake()
         await eventually(lambda: _is(sync, S.ACTIVE))
+
+
+async def test_all_is_well_only_while_the_inbox_answers(sync: Sync) -> None:
+    class Frozen(MongoInbox):
+        async def lease(self, **_: object) -> list[Lease]:
+            raise UnavailableError
+
+        async def mark_forgotten(self, **_: object) -> int:
+            raise UnavailableError
+
+    answering, told = sync.inbox, asyncio.Event()
+    sync.inbox = Frozen(sync.mongo, sync.clock)
+    with pytest.raises(ExceptionGroup):
+        await sync.worker(FakeProcessor()).run(told.set)
+    assert not told.is_set()
+
+    sync.inbox = answering
+    async with sync.running(FakeProcessor()):
+        await eventually(lambda: sync.looks > 0)
 
 
 async def test_a_key_confirms_what_payloads_told(sync: Sync) -> None:
