@@ -1,6 +1,8 @@
 """Usage over GraphQL: what is taken, what is refused and why, and batches whose entries stand alone."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace as replace_in
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +11,10 @@ from support.api import Api
 from support.records import NOW, feature, grant, limit, plan, workspace
 from support.runtime import put, running
 
+from app.domain.consumption import Refused
+from app.domain.errors import UnavailableError
 from app.domain.plan import FeatureType, MeterType, ResetPeriod
+from app.ports.usage import Accepted, UsageRequest, UsageWriter
 
 ANSWER = "entitlement { featureKey hasAccess accessDeniedReason usage { used reserved remaining overage } }"
 REFUSALS = "... on UserError { code message path } ... on ValidationError { fields { path code } }"
@@ -170,6 +175,39 @@ async def test_a_batch_of_a_thousand_is_recorded_and_of_more_refused(call: Calle
     body = {"query": "mutation { recordUsageBatch(input: { records: [] }) { results { __typename } } }"}
     answer = (await call.api.post(body, key=call.key)).json()
     assert answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+
+
+class Faltering:
+    """The road of usage; the database is away for the first that comes, and takes its time for the others."""
+
+    def __init__(self, road: UsageWriter) -> None:
+        self._road = road
+        self.begun = 0
+        self.ended = 0
+
+    async def write(self, request: UsageRequest) -> Accepted | Refused:
+        self.begun += 1
+        if self.begun == 1:
+            raise UnavailableError
+        for _ in range(1_000):
+            await asyncio.sleep(0)  # many times as long as an answer takes
+        written = await self._road.write(request)
+        self.ended += 1
+        return written
+
+
+async def test_a_batch_that_fails_is_answered_when_nothing_of_it_goes_on_any_more(call: Caller) -> None:
+    road: Any = Faltering(call.api.rt.usage)
+    faltering = Caller(Api(replace_in(call.api.rt, usage=road)))
+    records = [
+        {"idempotencyKey": f"b{n}", "workspaceId": "acme", "featureKey": "api_calls", "amount": "1"} for n in range(3)
+    ]
+    query = "mutation($i: RecordUsageBatchInput!) { recordUsageBatch(input: $i) { results { __typename } } }"
+
+    answer = await faltering.api.post({"query": query, "variables": {"i": {"records": records}}}, key=faltering.key)
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+    assert (road.begun, road.ended) == (3, 2)
 
 
 async def asked(call: Caller, query: str, **variables: Any) -> Any:

@@ -256,7 +256,12 @@ class UsageMutations:
     async def record_usage_batch(self, info: Info, input: RecordUsageBatchInput) -> RecordUsageBatchPayload:
         if not 1 <= len(input.records) <= BATCH_MAX:
             raise bad_input(f"`records` has 1 to {BATCH_MAX} entries, and not {len(input.records)}")
-        results = await asyncio.gather(*(_record_or_refuse(info.context, record) for record in input.records))
+        recording = (_record_or_refuse(info.context, record) for record in input.records)
+        # All have ended before the failure of one is told: none is counted behind the answer's back.
+        results: list[Any] = await asyncio.gather(*recording, return_exceptions=True)
+        for failure in results:
+            if isinstance(failure, BaseException):
+                raise failure
         return RecordUsageBatchPayload(results=results)
 
     @strawberry.mutation(
