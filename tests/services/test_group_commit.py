@@ -12,6 +12,7 @@ import pytest
 from support.clock import FrozenClock, SequentialIds
 from support.records import DAY, NOW, feature, limit, plan, workspace
 from support.runtime import ADMIN, fakes_of, put, running
+from support.sync import until
 
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
@@ -39,10 +40,12 @@ class FakeLedger:
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
+        self.begun = 0
         self.groups: list[list[str]] = []
 
     async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
         assert {event.workspace_id for event in events} == {balance.id for balance in balances}
+        self.begun += 1
         await self.open.wait()
         await asyncio.sleep(0)
         self.groups.append([event.workspace_id for event in events])
@@ -97,18 +100,21 @@ async def test_who_comes_when_both_lanes_have_just_ended_is_written_too() -> Non
     house = House()
     house.ledger.open.clear()
 
+    waiting = asyncio.Event()
+
     async def late() -> Accepted:
         # Woken in the very turns of the loop in which the lanes are, right after them:
+        waiting.set()
         await house.ledger.open.wait()
         await asyncio.sleep(0)
         return await house.ask("ws_2")
 
     early = [asyncio.create_task(house.ask("ws_0"))]
-    await asyncio.sleep(0.01)
+    await until(lambda: house.ledger.begun == 1)
     early.append(asyncio.create_task(house.ask("ws_1")))
-    await asyncio.sleep(0.01)
+    await until(lambda: house.ledger.begun == 2)
     last = asyncio.create_task(late())
-    await asyncio.sleep(0.01)
+    await waiting.wait()
     house.ledger.open.set()
 
     async with asyncio.timeout(SOON_S):
