@@ -134,6 +134,8 @@ def of_rollover(
 
     `pooled` names the windows that plans set, each with its chain. One with nothing in it may come, for its end.
     """
+    if not plans or not meters:
+        return
     carried: dict[WindowRef, tuple[int | None, Decimal]] = {
         WindowRef(meter.reset_period, meter.start_at): (meter.end_at, meter.carried)
         for meter in meters
@@ -147,7 +149,7 @@ def of_rollover(
                 ref = WindowRef(reset, period.start_at)
                 left = carried_into(ref, holding, limit=None, rollover_max=None, meters=meters, reserved=reserved)
                 carried[ref] = period.end_at, left
-    for ref in carried.keys() - pooled.keys() if plans else ():
+    for ref in carried.keys() - pooled.keys():
         end_at, amount = carried[ref]
         yield _inherited(ref, end_at, amount, used_in(ref, meters), reserved)
 

@@ -51,7 +51,7 @@ def idempotency_key_faults(key: str) -> Iterator[FieldError]:
 
 def is_storable(text: str) -> bool:
     """Tell whether the text can be stored: no NUL and no unpaired surrogate."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
 def key_faults(path: Path, key: str) -> Iterator[FieldError]:

@@ -13,7 +13,6 @@ from app.domain.faults import PLACES_MAX, QUANTITY_BOUND, Path, fault, quantity_
 from app.domain.plan import Feature, ResetPeriod
 
 _ZERO: Final = Decimal(0)
-_ONE: Final = Decimal(1)
 _PLACE: Final = Decimal(1).scaleb(-PLACES_MAX)
 _EXACT_DIGITS: Final = 60
 
@@ -143,9 +142,11 @@ class UsageWindow(msgspec.Struct, frozen=True, gc=False):
 
 def charge_of(feature: Feature, amount: Decimal) -> Decimal:
     """Return what the amount takes from the feature's balance: exact, rounded up at the ninth decimal place."""
-    cost = _ONE if feature.cost is None else feature.cost
+    cost = feature.cost
+    if cost is None or cost == 1:
+        return amount
     with localcontext(prec=_EXACT_DIGITS):
-        return amount if cost == 1 else (amount * cost).quantize(_PLACE, ROUND_CEILING).normalize()
+        return (amount * cost).quantize(_PLACE, ROUND_CEILING).normalize()
 
 
 def share_of(charge: Decimal, part: Decimal, whole: Decimal) -> Decimal:

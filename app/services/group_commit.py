@@ -58,15 +58,14 @@ class GroupCommit:
         waiting = Waiting(request)
         self._queues.setdefault(request.event.workspace_id, deque()).append(waiting)
         self._open_lane()
+        # Behind a database that hangs, the queue would add up.
+        turn = asyncio.get_running_loop().call_later(_TURN_S, waiting.give_up)
         try:
-            # Behind a database that hangs, the queue would add up.
-            async with asyncio.timeout(_TURN_S):
-                await waiting.done.wait()
-        except TimeoutError:
-            pass
+            await waiting.done
         finally:
+            turn.cancel()
             # Who leaves is passed over from now on, unless it is being written.
-            waiting.answer(UnavailableError())
+            waiting.give_up()
         if isinstance(waiting.result, Accepted | Refused):
             return waiting.result
         raise waiting.result or UnavailableError

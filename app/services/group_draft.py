@@ -10,7 +10,7 @@ import msgspec
 from app.cache.cache import BillingCache
 from app.domain.case import Case
 from app.domain.consumption import Refused
-from app.domain.errors import BillingError, NotFoundError
+from app.domain.errors import BillingError, NotFoundError, UnavailableError
 from app.domain.usage import Balance, UsageEvent
 from app.domain.workspace_state import WorkspaceState
 from app.ports.usage import Accepted, UsageRequest
@@ -29,13 +29,19 @@ class Waiting:
 
     def __init__(self, request: UsageRequest) -> None:
         self.request = request
-        self.done = asyncio.Event()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.result: Accepted | Refused | Exception | None = None
 
     def answer(self, result: Accepted | Refused | Exception) -> None:
         if self.result is None:
             self.result = result
-            self.done.set()
+            if not self.done.done():
+                self.done.set_result(None)
+
+    def give_up(self) -> None:
+        """Wait no longer."""
+        if self.result is None:
+            self.answer(UnavailableError())
 
 
 Groups = dict[str, list[Waiting]]

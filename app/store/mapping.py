@@ -16,7 +16,7 @@ from app.domain.subscription import Subscription
 from app.domain.usage import Balance
 from app.domain.workspace import Workspace
 from app.ports.store import StoredResult
-from app.store.translation import Read, Write, read_fields, struct_readers, struct_writers
+from app.store.translation import Read, Write, read_fields, struct_readers, struct_writer
 
 SCHEMA_VERSION: Final = 1
 """Written into every document. Readers take documents of the version after their own too, so that releases roll."""
@@ -97,7 +97,7 @@ def result_from_document(raw: Mapping[str, Any]) -> StoredResult:
 class _Plan(msgspec.Struct, frozen=True):
     type: type[Any]
     reads: list[tuple[str, Read]]
-    writes: list[tuple[str, str, Write]]
+    write: Write
     complete: Callable[[Document], None] | None
 
 
@@ -118,7 +118,7 @@ def _plan(type: type[Any]) -> _Plan:
     if plan is None:
         shape = cast("msgspec.inspect.StructType", msgspec.inspect.type_info(type))  # of a Struct it is always one
         complete = _complete_foreign if issubclass(type, Record) else None
-        plan = _plans[type] = _Plan(type, struct_readers(shape), struct_writers(shape), complete)
+        plan = _plans[type] = _Plan(type, struct_readers(shape), struct_writer(shape), complete)
     return plan
 
 
@@ -126,12 +126,8 @@ _RESULT_HEAD: Final = _plan(_ResultHead)
 
 
 def _write(plan: _Plan, value: msgspec.Struct) -> Document:
-    document: Document = {"_id": None}
-    for name, key, write in plan.writes:
-        document[key] = write(getattr(value, name))
-    document["_id"] = document.pop("id")
-    document["schemaVersion"] = SCHEMA_VERSION
-    return document
+    document: Document = plan.write(value)
+    return {"_id": document.pop("id"), **document, "schemaVersion": SCHEMA_VERSION}
 
 
 def _to_tagged(record: Record) -> Document:

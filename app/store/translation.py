@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, Inexact, InvalidOperation
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, cast
 
 import msgspec.inspect
@@ -13,6 +15,8 @@ from app.domain.errors import ValidationError
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the driver gives naive UTC: aware dates cost 1.8x in decoding
 _MS: Final = timedelta(milliseconds=1)
+_REMEMBERED: Final = 4_096
+"""Dates and decimals: the same few are written again and again."""
 _INT64: Final = range(-(2**63), 2**63)
 
 _PYTHON_TYPES: Final[dict[type, type]] = {
@@ -58,6 +62,7 @@ def reader(shape: msgspec.inspect.Type, name: str = "") -> Read | None:
     return read
 
 
+@lru_cache(_REMEMBERED)
 def to_date(at: int) -> datetime:
     """Return epoch milliseconds as the server compares them."""
     return _EPOCH + at * _MS
@@ -87,15 +92,22 @@ def writer(shape: msgspec.inspect.Type, path: str) -> Write:
         case msgspec.inspect.DictType(value_type=value) if not isinstance(value, msgspec.inspect.AnyType):
             write = _map_writer(writer(value, path), path)
         case msgspec.inspect.StructType():
-            write = _struct_writer(shape, path)
+            write = struct_writer(shape, path)
         case _:
             write = _scalar_writer(shape, path)
     return write
 
 
-def struct_writers(shape: msgspec.inspect.StructType, path: str = "") -> list[tuple[str, str, Write]]:
-    """Return attribute name, document key and writer of every field."""
-    return [(f.name, f.encode_name, writer(f.type, f"{path}.{f.encode_name}".lstrip("."))) for f in shape.fields]
+def struct_writer(shape: msgspec.inspect.StructType, path: str = "") -> Write:
+    """Return what makes a dict of a struct, with document keys and BSON values."""
+    names = [field.name for field in shape.fields]
+    read: Callable[[Any], tuple[Any, ...]] = attrgetter(*names, names[0])  # with two names at least it is a tuple
+    writes = [(f.encode_name, writer(f.type, f"{path}.{f.encode_name}".lstrip("."))) for f in shape.fields]
+
+    def write_struct(value: Any) -> dict[str, Any]:
+        return {key: write(part) for (key, write), part in zip(writes, read(value), strict=False)}
+
+    return write_struct
 
 
 # A user's keys that start with a dollar would read as operators or references, so they are stored behind a tilde;
@@ -202,8 +214,8 @@ def _write_as_it_is(value: Any) -> Any:
     return value
 
 
-def _write_enum(value: Any) -> Any:
-    return value.value
+_write_enum: Final = attrgetter("_value_")
+"""Many times as fast as `.value`."""
 
 
 def _int_writer(path: str) -> Write:
@@ -218,18 +230,22 @@ def _int_writer(path: str) -> Write:
 def _instant_writer(path: str) -> Write:
     def write(value: int) -> datetime:
         try:
-            return _EPOCH + value * _MS
+            return to_date(value)
         except OverflowError as error:
             raise ValidationError.of(path, "OUT_OF_RANGE", f"{path} must lie in the years 1 to 9999") from error
 
     return write
 
 
+_decimal128: Final = lru_cache(_REMEMBERED)(Decimal128)
+"""By its text: equal decimals may be written differently, and are to be kept as they were written."""
+
+
 def _decimal_writer(path: str) -> Write:
     def write(value: Decimal) -> Decimal128:
         try:
             if value.is_finite():
-                return Decimal128(value)
+                return _decimal128(str(value))
         except (Inexact, InvalidOperation, ArithmeticError):
             pass
         raise ValidationError.of(path, "OUT_OF_RANGE", f"{path} must be a finite number of at most 34 digits")
@@ -276,11 +292,6 @@ def _map_writer(write: Write, path: str) -> Write:
         return {_escape(key): write(value) for key, value in values.items()}
 
     return write_map
-
-
-def _struct_writer(shape: msgspec.inspect.StructType, path: str) -> Write:
-    writes = struct_writers(shape, path)
-    return lambda value: {key: write(getattr(value, name)) for name, key, write in writes}
 
 
 def _scalar_writer(shape: msgspec.inspect.Type, path: str) -> Write:
