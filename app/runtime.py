@@ -1,6 +1,7 @@
 """The frozen bag of collaborators that every use case and edge is given."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from app.cache.cache import BillingCache
 from app.ports.audit import AuditTrail
@@ -31,3 +32,5 @@ class Runtime:
     """How long ago usage that is reported may have happened."""
     stripe: StripeCatalogueSource | None = None
     """None without a key to ask Stripe with."""
+    catalogue_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever writes the catalogue; see `services.catalogue.edition`."""

@@ -19,7 +19,6 @@ from app.domain.plan import (
     PlanFeature,
     PlanKind,
     PlanPrice,
-    PlanStatus,
     ResetPeriod,
     ValueType,
 )
@@ -143,19 +142,13 @@ def _kind_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[Field
 
 def _price_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[FieldError]:
     names = [price.lookup_key or price.stripe_price_id for price in plan.prices]
-    holders = {
-        name: other
-        for other in catalogue.plans()
-        if other.key != plan.key and other.status is PlanStatus.ACTIVE
-        for name in other.price_names
-    }
     doubles = set(repeated(names))
     for position, price in enumerate(plan.prices):
         place, name = (*path, "prices", str(position)), names[position]
         yield from _price_name_faults(place, price)
         if name and position in doubles:
             yield fault(place, "DUPLICATE", f"repeats {name!r}")
-        if holder := holders.get(name or ""):
+        if name and (holder := catalogue.seller(name, besides=plan.key)):
             problem = f"names {name!r}, which belongs to the {holder.kind.noun} {holder.key!r}"
             yield fault(place, "TAKEN", problem)
 
@@ -238,8 +231,7 @@ def _terms_faults(plan: Plan, catalogue: Catalogue, path: Path) -> Iterator[Fiel
     yield from days_faults((*path, "grace", "days"), plan.grace.days, most=GRACE_DAYS_MAX)
     if plan.max_quantity is not None:
         yield fault((*path, "maxQuantity"), "NOT_ALLOWED", "belongs to add-ons only; this is a plan")
-    others = (other for other in catalogue.plans(PlanKind.PLAN) if other.key != plan.key)
-    default = next((other for other in others if other.is_default and other.status is PlanStatus.ACTIVE), None)
+    default = next((other for other in catalogue.declared_defaults if other.key != plan.key), None)
     if plan.is_default and default is not None:
         problem = f"holds for the plan {default.key!r}, and only one may have it; publish that one without it first"
         yield fault((*path, "isDefault"), "TAKEN", problem)

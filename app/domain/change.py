@@ -22,6 +22,7 @@ class Kind(StrEnum):
     BALANCE = "balances"
     STRIPE_OBJECT = "stripe_objects"
     MIGRATION = "migrations"
+    EDITION = "editions"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):

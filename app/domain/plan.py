@@ -205,10 +205,19 @@ class Plan(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
         return frozenset(name for price in self.prices for name in price.names)
 
 
+class Edition(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
+    """The one record that every write of a feature or a plan raises by a version, its number.
+
+    Whoever writes the catalogue has read it before deciding, so of two who decided on the same edition only one writes.
+    """
+
+    KIND: ClassVar[Kind] = Kind.EDITION
+
+
 class Catalogue:
     """All features and plan versions, indexed for evaluation. Immutable: built anew when one of them changes."""
 
-    __slots__ = ("_by_id", "_by_key", "_by_price", "_default", "default_plan_key", "features")
+    __slots__ = ("_by_id", "_by_key", "_by_price", "_default", "declared_defaults", "default_plan_key", "features")
 
     def __init__(
         self, features: Iterable[Feature] = (), plans: Iterable[Plan] = (), *, default_plan_key: str | None = None
@@ -223,6 +232,10 @@ class Catalogue:
             self._by_key.setdefault(plan.key, []).append(plan)
             for name in plan.price_names:
                 self._by_price.setdefault(name, []).append(plan)
+        self.declared_defaults: list[Plan] = [
+            plan for plan in self.plans(PlanKind.PLAN) if plan.is_default and plan.status is PlanStatus.ACTIVE
+        ]
+        """The plans whose latest version says that it is the default: one at most, unless another client wrote them."""
         self._default = self._find_default()
 
     def balance_feature(self, feature: Feature) -> Feature:
@@ -253,6 +266,13 @@ class Catalogue:
         """Return the free plan: the one the setting names, or else the one whose latest version says that it is."""
         return self._default
 
+    def seller(self, price_name: str, *, besides: str) -> Plan | None:
+        """Return the ACTIVE plan or add-on whose latest version sells this price; not the one of the key `besides`."""
+        for plan in self._by_price.get(price_name, ()):
+            if plan.key != besides and plan.status is PlanStatus.ACTIVE and plan is self.plan(plan.key):
+                return plan
+        return None
+
     def plan_for_price(self, price_id: str, lookup_key: str | None, since: int) -> Plan | None:
         """Return the plan version that a subscription holding this price since then has.
 
@@ -267,10 +287,9 @@ class Catalogue:
         return self._by_id[chosen.id]
 
     def _find_default(self) -> Plan | None:
-        plans = self.plans(PlanKind.PLAN)
         if self.default_plan_key:
-            return next((plan for plan in plans if plan.key == self.default_plan_key), None)
-        return next((plan for plan in plans if plan.is_default and plan.status is PlanStatus.ACTIVE), None)
+            return next((plan for plan in self.plans(PlanKind.PLAN) if plan.key == self.default_plan_key), None)
+        return self.declared_defaults[0] if self.declared_defaults else None
 
 
 def _publication(plan: Plan) -> tuple[int, int, str]:

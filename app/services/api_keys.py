@@ -19,7 +19,7 @@ from app.ports.system import Clock, Ids
 from app.runtime import Runtime
 from app.services.commit import audited
 from app.services.loading import load_record
-from app.services.result import Written, settle, written, written_or_current
+from app.services.result import Written, until_settled, written, written_or_current
 
 _PREFIX: Final = "ent_"
 _CREDENTIAL_MAX: Final = 512
@@ -56,7 +56,7 @@ async def create_api_key(rt: Runtime, principal: Principal, input: CreateApiKeyI
         refuse(_key_faults(input, rt.clock.now_at()))
         return (_key(new_id, secret, name=input.name, scopes=input.scopes, expires_at=input.expires_at),)
 
-    done = written(await settle(rt, principal, "createApiKey", input, decide), ApiKey)
+    done = written(await until_settled(rt, principal, "createApiKey", input, decide), ApiKey)
     return CreatedKey(done.record, None if done.replayed else _credential(new_id, secret), done.replayed)
 
 
@@ -75,7 +75,7 @@ async def revoke_api_key(rt: Runtime, principal: Principal, input: RevokeApiKeyI
         _refuse_last(rt, key)
         return (msgspec.structs.replace(key, revoked_at=rt.clock.now_at()),)
 
-    return await written_or_current(await settle(rt, principal, "revokeApiKey", input, decide), ApiKey, load)
+    return await written_or_current(await until_settled(rt, principal, "revokeApiKey", input, decide), ApiKey, load)
 
 
 def verify(rt: Runtime, credential: str | None) -> Principal | None:

@@ -25,6 +25,8 @@ async def commit(
 ) -> tuple[Record, ...]:
     """Write all records with their audit entries, or nothing, then let RAM have them; return them as written.
 
+    The catalogue's edition has no entry: the features and plans that it is raised with have theirs.
+
     Each record carries the version it was loaded at, 0 where it is new. `result` is stored in the same transaction,
     with the written records in it. Raises `ConflictError` where the store holds another version than was loaded,
     `ResultExistsError` where `result.id` is taken, `UnavailableError` where it is unknown whether it was written.
@@ -33,7 +35,9 @@ async def commit(
     at = rt.clock.now_at()
     written = tuple(_next(rt, record, before.get((record.KIND, record.id)), at) for record in records)
     entries = [
-        _audit_entry(rt, actor, operation, before.get((record.KIND, record.id)), record, at) for record in written
+        _audit_entry(rt, actor, operation, before.get((record.KIND, record.id)), record, at)
+        for record in written
+        if record.KIND is not Kind.EDITION
     ]
     await rt.store.write(written, entries, msgspec.structs.replace(result, records=written) if result else None)
     for record in written:

@@ -18,7 +18,7 @@ from app.domain.plan import ConfigValue, LimitBehavior, ResetPeriod
 from app.domain.workspace_state import WorkspaceState
 from app.runtime import Runtime
 from app.services.loading import load_feature, load_record, load_state, load_workspace, refuse_archived
-from app.services.result import Written, settle, written, written_or_current
+from app.services.result import Written, until_settled, written, written_or_current
 
 
 class GrantEntitlementInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +81,7 @@ async def grant_entitlement(rt: Runtime, principal: Principal, input: GrantEntit
         refuse(grant_faults(grant, feature, now))
         return (grant,)
 
-    return written(await settle(rt, principal, "grantEntitlement", input, decide), Grant)
+    return written(await until_settled(rt, principal, "grantEntitlement", input, decide), Grant)
 
 
 async def revoke_grant(rt: Runtime, principal: Principal, input: RevokeGrantInput) -> Written[Grant]:
@@ -95,7 +95,7 @@ async def revoke_grant(rt: Runtime, principal: Principal, input: RevokeGrantInpu
             return ()
         return (structs.replace(grant, revoked_at=rt.clock.now_at(), reason=input.reason or grant.reason),)
 
-    return await written_or_current(await settle(rt, principal, "revokeGrant", input, decide), Grant, load)
+    return await written_or_current(await until_settled(rt, principal, "revokeGrant", input, decide), Grant, load)
 
 
 async def set_override(rt: Runtime, principal: Principal, input: SetOverrideInput) -> Written[Override]:
@@ -112,7 +112,7 @@ async def set_override(rt: Runtime, principal: Principal, input: SetOverrideInpu
         refuse(override_faults(override, feature, rt.clock.now_at()))
         return (override,)
 
-    return written(await settle(rt, principal, "setOverride", input, decide), Override)
+    return written(await until_settled(rt, principal, "setOverride", input, decide), Override)
 
 
 async def remove_override(rt: Runtime, principal: Principal, input: RemoveOverrideInput) -> Written[Override]:
@@ -124,7 +124,7 @@ async def remove_override(rt: Runtime, principal: Principal, input: RemoveOverri
         override = await load()
         return () if override.deleted_at is not None else (structs.replace(override, deleted_at=rt.clock.now_at()),)
 
-    return await written_or_current(await settle(rt, principal, "removeOverride", input, decide), Override, load)
+    return await written_or_current(await until_settled(rt, principal, "removeOverride", input, decide), Override, load)
 
 
 def _grant(input: GrantEntitlementInput, id: str, workspace_id: str, now: int) -> Grant:

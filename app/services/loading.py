@@ -45,8 +45,11 @@ async def load_record(rt: Runtime, type: type[R], id: str, resource: str) -> R:
 
 
 async def refresh_catalogue(rt: Runtime) -> None:
-    """Bring every feature and plan of the store to RAM: another replica may just have written one."""
-    for kind in (Kind.FEATURE, Kind.PLAN):
+    """Bring every feature and plan of the store to RAM: another replica may just have written one.
+
+    Features come last, so that none is missing that a plan names, whatever is written meanwhile.
+    """
+    for kind in (Kind.PLAN, Kind.FEATURE):
         async for batch in rt.store.scan(kind):
             for record in batch:
                 rt.cache.apply(record, source=Source.SCAN)

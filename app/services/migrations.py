@@ -17,7 +17,7 @@ from app.domain.plan import Plan
 from app.runtime import Runtime
 from app.services.commit import commit
 from app.services.loading import load_record, refresh_catalogue
-from app.services.result import Written, settle, written
+from app.services.result import Written, until_settled, written
 
 OPERATION: Final = "migratePlan"
 _BATCH: Final = 100  # subscriptions; while they are translated and applied, nothing else runs
@@ -48,7 +48,7 @@ async def migrate_plan(rt: Runtime, principal: Principal, input: MigratePlanInpu
                 raise ConflictError(problem, current_version=running.version)
         return (await start(rt, target),)
 
-    done = written(await settle(rt, principal, OPERATION, input, decide), Migration)
+    done = written(await until_settled(rt, principal, OPERATION, input, decide), Migration)
     rt.sync.wake_migrations()
     return done
 

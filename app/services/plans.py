@@ -30,8 +30,9 @@ from app.domain.plan import (
 )
 from app.runtime import Runtime
 from app.services.archiving import refuse_in_use, uses_of_feature, uses_of_plan
+from app.services.catalogue.edition import write_catalogue
 from app.services.loading import load_feature, refresh_catalogue
-from app.services.result import Written, settle, written, written_or_current
+from app.services.result import Written, written, written_or_current
 
 
 class CreateFeatureInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +91,7 @@ async def create_feature(rt: Runtime, principal: Principal, input: CreateFeature
     feature = _feature(input, rt.ids.new(ids.FEATURE))
     refuse(idempotency_key_faults(input.idempotency_key))
 
-    async def decide(conflicts: int) -> Sequence[Record]:
-        known = input.credit_key is None or input.credit_key in rt.cache.catalogue().features
-        catalogue = await _catalogue(rt, fresh=conflicts > 0 or not known)
+    async def decide(catalogue: Catalogue) -> Sequence[Record]:
         refuse(feature_faults(feature, catalogue))
         if existing := catalogue.features.get(feature.key):
             problem = f"feature {feature.key!r} exists already"
@@ -101,23 +100,24 @@ async def create_feature(rt: Runtime, principal: Principal, input: CreateFeature
             raise ConflictError(problem, current_version=existing.version)
         return (feature,)
 
-    return written(await settle(rt, principal, "createFeature", input, decide), Feature)
+    return written(await write_catalogue(rt, principal, "createFeature", input, decide), Feature)
 
 
 async def archive_feature(rt: Runtime, principal: Principal, input: ArchiveFeatureInput) -> Written[Feature]:
     """Let nothing new name the feature. One that is in use is a conflict; archiving an archived one changes nothing."""
     refuse(idempotency_key_faults(input.idempotency_key))
 
-    async def decide(_conflicts: int) -> Sequence[Record]:
-        catalogue = await _catalogue(rt, fresh=True)
-        feature = await load_feature(rt, input.feature_key)
+    async def decide(catalogue: Catalogue) -> Sequence[Record]:
+        feature = catalogue.features.get(input.feature_key)
+        if feature is None:
+            raise NotFoundError("feature", input.feature_key)
         if feature.archived_at is not None:
             return ()
         at = rt.clock.now_at()
         refuse_in_use("feature", feature.key, await uses_of_feature(rt, feature.key, catalogue, at))
         return (msgspec.structs.replace(feature, archived_at=at),)
 
-    once = await settle(rt, principal, "archiveFeature", input, decide)
+    once = await write_catalogue(rt, principal, "archiveFeature", input, decide)
     return await written_or_current(once, Feature, lambda: load_feature(rt, input.feature_key))
 
 
@@ -174,13 +174,12 @@ async def _publish(
 ) -> Written[Plan]:
     refuse(idempotency_key_faults(input.idempotency_key))
 
-    async def decide(conflicts: int) -> Sequence[Record]:
-        catalogue = await _catalogue(rt, fresh=conflicts > 0 or not _knows(rt.cache.catalogue(), draft))
+    async def decide(catalogue: Catalogue) -> Sequence[Record]:
         plan = next_version(draft, catalogue.plan(draft.key), rt.clock.now_at())
         refuse(plan_faults(plan, catalogue))
         return (plan,)
 
-    return written(await settle(rt, principal, operation, input, decide), Plan)
+    return written(await write_catalogue(rt, principal, operation, input, decide), Plan)
 
 
 async def _archive(
@@ -189,27 +188,18 @@ async def _archive(
     refuse(idempotency_key_faults(input.idempotency_key))
 
     async def load() -> Plan:
-        return _held(await _catalogue(rt, fresh=True), input.key, kind)
+        await refresh_catalogue(rt)
+        return _held(rt.cache.catalogue(), input.key, kind)
 
-    async def decide(_conflicts: int) -> Sequence[Record]:
-        plan = await load()
+    async def decide(catalogue: Catalogue) -> Sequence[Record]:
+        plan = _held(catalogue, input.key, kind)
         if plan.status is PlanStatus.ARCHIVED:
             return ()
-        uses = await uses_of_plan(rt, plan.key, rt.cache.catalogue(), rt.clock.now_at())
+        uses = await uses_of_plan(rt, plan.key, catalogue, rt.clock.now_at())
         refuse_in_use(kind.noun, plan.key, uses)
         return (msgspec.structs.replace(plan, status=PlanStatus.ARCHIVED),)
 
-    return await written_or_current(await settle(rt, principal, operation, input, decide), Plan, load)
-
-
-async def _catalogue(rt: Runtime, *, fresh: bool) -> Catalogue:
-    if fresh:
-        await refresh_catalogue(rt)
-    return rt.cache.catalogue()
-
-
-def _knows(catalogue: Catalogue, draft: Plan) -> bool:
-    return all(row.feature_key in catalogue.features for row in draft.features)
+    return await written_or_current(await write_catalogue(rt, principal, operation, input, decide), Plan, load)
 
 
 def _held(catalogue: Catalogue, key: str, kind: PlanKind) -> Plan:

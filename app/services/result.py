@@ -1,7 +1,6 @@
 """What a use case answers, and how it decides again where RAM lagged behind another replica."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -39,7 +38,7 @@ Given the number of conflicts so far: after the first one, RAM is not to be trus
 """
 
 
-async def settle(
+async def until_settled(
     rt: Runtime,
     principal: Principal,
     operation: str,
@@ -47,18 +46,37 @@ async def settle(
     decide: Decide,
     *,
     answer: Callable[[], str] = str,
+    conflicts_max: int = _CONFLICTS_MAX,
 ) -> Once:
     """Decide and commit once per idempotency key; `answer` tells, once decided, what a replay is to answer besides.
 
-    RAM may lag behind another replica's write, so what conflicts is decided again on what the store holds;
-    a conflict that stands there too is the caller's.
+    RAM may lag behind another replica's write, so what conflicts is decided again on what the store holds, up to
+    `conflicts_max` times. A conflict that `decide` finds there is the caller's.
     """
     _refuse_unstorable(input)
     decided_once = partial(once, rt, principal, operation, input.idempotency_key, input, answer=answer)
-    for conflicts in range(_CONFLICTS_MAX):
-        with suppress(ConflictError):
-            return await decided_once(partial(decide, conflicts))
-    return await decided_once(partial(decide, _CONFLICTS_MAX))
+    for conflicts in range(conflicts_max):
+        decision = _Decision(decide, conflicts)
+        try:
+            return await decided_once(decision)
+        except ConflictError:
+            if conflicts and not decision.is_made:
+                raise
+    return await decided_once(partial(decide, conflicts_max))
+
+
+class _Decision:
+    """One call of `decide`; `is_made` unless it raised."""
+
+    def __init__(self, decide: Decide, conflicts: int) -> None:
+        self._decide = decide
+        self._conflicts = conflicts
+        self.is_made = False
+
+    async def __call__(self) -> Sequence[Record]:
+        records = await self._decide(self._conflicts)
+        self.is_made = True
+        return records
 
 
 def _refuse_unstorable(input: Keyed) -> None:

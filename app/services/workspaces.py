@@ -18,7 +18,7 @@ from app.domain.workspace import BillingDetails, Workspace, WorkspaceTrial
 from app.domain.workspace_rules import billing_faults, email_faults, external_id_faults, metadata_faults
 from app.runtime import Runtime
 from app.services.loading import load_workspace, refresh_catalogue, refuse_archived, refuse_other_version
-from app.services.result import Written, settle, written, written_or_current
+from app.services.result import Written, until_settled, written, written_or_current
 
 
 class CreateWorkspaceInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +74,7 @@ async def create_workspace(rt: Runtime, principal: Principal, input: CreateWorks
         await _refuse_taken(rt, workspace, fresh=conflicts > 0)
         return (workspace,)
 
-    done = written(await settle(rt, principal, "createWorkspace", input, decide), Workspace)
+    done = written(await until_settled(rt, principal, "createWorkspace", input, decide), Workspace)
     await _tell(rt, done.record)
     return done
 
@@ -92,7 +92,7 @@ async def update_workspace(rt: Runtime, principal: Principal, input: UpdateWorks
         await _refuse_taken(rt, changed, fresh=conflicts > 0)
         return () if changed == workspace else (changed,)
 
-    once = await settle(rt, principal, "updateWorkspace", input, decide)
+    once = await until_settled(rt, principal, "updateWorkspace", input, decide)
     done = await written_or_current(once, Workspace, lambda: load_workspace(rt, input.workspace_id))
     await _tell(rt, done.record)
     return done
@@ -109,7 +109,7 @@ async def archive_workspace(rt: Runtime, principal: Principal, input: ArchiveWor
         refuse_other_version(workspace, input.if_version)
         return (msgspec.structs.replace(workspace, archived_at=rt.clock.now_at()),)
 
-    once = await settle(rt, principal, "archiveWorkspace", input, decide)
+    once = await until_settled(rt, principal, "archiveWorkspace", input, decide)
     return await written_or_current(once, Workspace, lambda: load_workspace(rt, input.workspace_id))
 
 
@@ -126,7 +126,7 @@ async def start_trial(rt: Runtime, principal: Principal, input: StartTrialInput)
         trial = _trial(plan, input.days, rt.clock.now_at())
         return (msgspec.structs.replace(workspace, trial=trial),)
 
-    return written(await settle(rt, principal, "startTrial", input, decide), Workspace)
+    return written(await until_settled(rt, principal, "startTrial", input, decide), Workspace)
 
 
 _BLANK: Final = Workspace(id="")

@@ -251,6 +251,11 @@ class MigrationDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("status"),)
 
 
+class EditionDocument(RecordDocument):
+    class Settings:
+        name = Kind.EDITION.value
+
+
 RECORD_DOCUMENTS: Final[Mapping[Kind, type[RecordDocument]]] = {
     Kind.WORKSPACE: WorkspaceDocument,
     Kind.FEATURE: FeatureDocument,
@@ -262,4 +267,5 @@ RECORD_DOCUMENTS: Final[Mapping[Kind, type[RecordDocument]]] = {
     Kind.BALANCE: BalanceDocument,
     Kind.STRIPE_OBJECT: StripeObjectDocument,
     Kind.MIGRATION: MigrationDocument,
+    Kind.EDITION: EditionDocument,
 }

@@ -10,7 +10,7 @@ from app.domain.api_key import ApiKey
 from app.domain.change import Instant, Kind, Record, Tombstone
 from app.domain.grant import Grant, Override
 from app.domain.migration import Migration
-from app.domain.plan import Feature, Plan
+from app.domain.plan import Edition, Feature, Plan
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription
 from app.domain.usage import Balance
@@ -23,7 +23,19 @@ SCHEMA_VERSION: Final = 1
 
 RECORD_TYPES: Final[Mapping[Kind, type[Record]]] = {
     record.KIND: record
-    for record in (Workspace, Feature, Plan, Subscription, Grant, Override, ApiKey, Balance, StripeObject, Migration)
+    for record in (
+        Workspace,
+        Feature,
+        Plan,
+        Subscription,
+        Grant,
+        Override,
+        ApiKey,
+        Balance,
+        StripeObject,
+        Migration,
+        Edition,
+    )
 }
 
 Document = dict[str, Any]

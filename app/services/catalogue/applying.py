@@ -10,16 +10,16 @@ from app.domain.change import Record
 from app.domain.errors import CatalogueFaultsError
 from app.domain.faults import INPUT, idempotency_key_faults, refuse, text_faults
 from app.domain.migration import Migration
-from app.domain.plan import Feature, Plan
+from app.domain.plan import Catalogue, Feature, Plan
 from app.runtime import Runtime
 from app.services import migrations
 from app.services.archiving import uses_of_feature, uses_of_plan
 from app.services.catalogue.difference import Change, Part, is_archived
+from app.services.catalogue.edition import write_catalogue
 from app.services.catalogue.review import Review, review
 from app.services.catalogue.syntax import Document, parse
 from app.services.catalogue.target import Target
 from app.services.loading import refresh_catalogue
-from app.services.result import settle
 
 
 class ApplyCatalogueInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,8 @@ class Applied(msgspec.Struct, frozen=True):
 async def apply_catalogue(rt: Runtime, principal: Principal, input: ApplyCatalogueInput) -> Applied:
     """Make the catalogue what the file says, all of it or nothing, and leave alone what the file does not name.
 
-    A dry run takes no idempotency key. Raises `CatalogueFaultsError` with every fault of the file.
+    A dry run stores nothing under its idempotency key, so that the key is free for applying the file. Raises
+    `CatalogueFaultsError` with every fault of the file.
     """
     refuse(idempotency_key_faults(input.idempotency_key), text_faults((*INPUT, "fileName"), input.file_name))
     try:
@@ -62,16 +63,17 @@ async def apply_catalogue(rt: Runtime, principal: Principal, input: ApplyCatalog
 async def _apply(rt: Runtime, principal: Principal, input: ApplyCatalogueInput) -> Applied:
     document = await asyncio.to_thread(parse, input.source)
     if input.dry_run:
-        decided = await _decide(rt, document)
+        await refresh_catalogue(rt)
+        decided = await _decide(rt, document, rt.cache.catalogue())
         return Applied(decided.report, (), replayed=False)
     reports: list[str] = []
 
-    async def decide(_conflicts: int) -> Sequence[Record]:
-        decided = await _decide(rt, document)
+    async def decide(catalogue: Catalogue) -> Sequence[Record]:
+        decided = await _decide(rt, document, catalogue)
         reports.append(msgspec.json.encode(decided.report).decode())
         return decided.records
 
-    done = await settle(rt, principal, "applyCatalog", input, decide, answer=lambda: reports[-1])
+    done = await write_catalogue(rt, principal, "applyCatalog", input, decide, answer=lambda: reports[-1])
     started = tuple(record for record in done.records if isinstance(record, Migration))
     if started:
         rt.sync.wake_migrations()
@@ -83,16 +85,18 @@ class _Decided(msgspec.Struct, frozen=True):
     records: tuple[Record, ...]
 
 
-async def _decide(rt: Runtime, document: Document) -> _Decided:
-    """Review the file against what the store holds now: RAM may lag behind another replica's write."""
-    await refresh_catalogue(rt)
-    catalogue, at = rt.cache.catalogue(), rt.clock.now_at()
+async def _decide(rt: Runtime, document: Document, catalogue: Catalogue) -> _Decided:
+    at = rt.clock.now_at()
     reviewed = await asyncio.to_thread(review, document, catalogue, at=at, new_id=rt.ids.new)
     for target in reviewed.targets():
         await _note_uses(rt, target, reviewed, at)
     if reviewed.faults.found:
         raise CatalogueFaultsError(reviewed.faults.found)
     started = {target.record.id: await migrations.start(rt, target.record) for target in _migrating(reviewed)}
+    return await asyncio.to_thread(_summed_up, reviewed, started)
+
+
+def _summed_up(reviewed: Review, started: dict[str, Migration]) -> _Decided:
     changes = tuple(_with_moves(change, started) for change in reviewed.changes())
     records = (*(target.record for target in reviewed.targets() if target.is_changed), *started.values())
     return _Decided(Report(changes, reviewed.unchanged(), reviewed.unmanaged), records)
