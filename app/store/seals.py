@@ -13,18 +13,18 @@ from bson.raw_bson import RawBSONDocument
 from app.domain.audit import AuditEntry
 from app.domain.audit_chain import LAST_NUMBER, BrokenSeal, Claim, Head, Seal, SealedEntry, hash_of
 from app.store.mapping import SCHEMA_VERSION, from_fields
-from app.store.translation import read_fields, struct_readers, struct_writers, to_instant
+from app.store.translation import read_fields, struct_readers, struct_writer, to_instant
 
 _Raw = dict[str, Any]
 
 _SEAL: Final = cast("msgspec.inspect.StructType", msgspec.inspect.type_info(Seal))  # of a Struct it is always one
 _SEAL_READERS: Final = struct_readers(_SEAL)
-_SEAL_WRITERS: Final = struct_writers(_SEAL)
+_write_seal: Final = struct_writer(_SEAL)
 
 
 def seal_document(seal: Seal) -> _Raw:
     """Return a seal's document; `_id` is its number."""
-    document = {key: write(getattr(seal, name)) for name, key, write in _SEAL_WRITERS}
+    document = _write_seal(seal)
     return {"_id": document.pop("number"), **document, "schemaVersion": SCHEMA_VERSION}
 
 
