@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.command import Command
+from support.graphql_server import FakeGraphQL
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -175,3 +176,87 @@ def test_what_is_not_there_has_no_summary(entitled: Command, limited: str, name:
 
     assert (workspace.code, workspace.out, f"{name}-lost" in workspace.err) == (1, "", True)
     assert (feature.code, feature.out, "lost" in feature.err) == (1, "", True)
+
+
+def test_a_level_is_set(entitled: Command, workspace: str) -> None:
+    entitled("grants", "add", workspace, "seats", "--amount", "10")
+    entitled("usage", "record", workspace, "seats=5")
+
+    ran = entitled("usage", "set", workspace, "seats=12")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"set to 12; {workspace} may not use seats: USAGE_LIMIT_EXCEEDED; used 12 of 10\n"
+
+
+@pytest.mark.parametrize("line", ["seats", "seats=", "seats=-1", "api_calls=1"])
+def test_what_is_no_level_is_one_line(entitled: Command, limited: str, line: str) -> None:
+    ran = entitled("usage", "set", limited, line)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+
+
+def test_an_entry_is_corrected_and_both_are_listed(entitled: Command, limited: str) -> None:
+    recorded = json.loads(entitled("usage", "record", limited, "api_calls=8", "--json").out)["eventId"]
+
+    ran = entitled("usage", "correct", limited, recorded, "api_calls=3", "--reason", "counted twice")
+    listed = json.loads(entitled("usage", "events", limited, "--json").out)
+    rows = [line.split() for line in entitled("usage", "events", limited).out.splitlines()]
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == f"corrected to 3; {limited} may use api_calls; used 3 of 10\n"
+    assert {(entry["kind"], entry["correctsId"], entry["reason"]) for entry in listed} == {
+        ("RECORD", None, ""),
+        ("CORRECT", recorded, "counted twice"),
+    }
+    assert rows[0] == ["OCCURRED", "KIND", "LINES", "EVENT", "OF", "BY", "REASON"]
+    assert sorted(row[1:3] for row in rows[1:]) == [["CORRECT", "api_calls=-5"], ["RECORD", "api_calls=8"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("use_lost", "api_calls=1", "--reason", "why"), 1),
+        (("use_lost", "api_calls", "--reason", "why"), 2),
+        (("use_lost", "api_calls=1"), 2),
+    ],
+)
+def test_what_cannot_be_corrected_is_one_line(
+    entitled: Command, limited: str, arguments: tuple[str, ...], code: int
+) -> None:
+    ran = entitled("usage", "correct", limited, *arguments)
+
+    assert (ran.code, ran.out, ran.err.count("\n")) == (code, "", 1)
+
+
+def test_entries_are_listed_by_feature_and_time_and_up_to_a_limit(entitled: Command, limited: str) -> None:
+    entitled("grants", "add", limited, "seats", "--amount", "3")
+    entitled("usage", "consume", limited, "api_calls=4", "seats")
+    entitled("usage", "record", limited, "api_calls=2")
+
+    def kinds(*options: str) -> list[str]:
+        return [entry["kind"] for entry in json.loads(entitled("usage", "events", limited, "--json", *options).out)]
+
+    assert (sorted(kinds()), kinds("--feature", "seats")) == (["CONSUME", "RECORD"], ["CONSUME"])
+    assert kinds("--to", "2026-01-01T00:00:00Z") == []
+    assert len(kinds("--from", "2026-01-01T00:00:00Z")) == 2
+    assert len(kinds("--limit", "1")) == 1
+    assert "raise --limit" in entitled("usage", "events", limited, "--limit", "1").err
+
+
+def test_an_unknown_workspace_has_no_ledger_and_a_new_one_an_empty_one(
+    entitled: Command, workspace: str, name: str
+) -> None:
+    empty, lost = entitled("usage", "events", workspace), entitled("usage", "events", f"{name}-lost")
+
+    assert (empty.code, empty.out.count("\n")) == (0, 1)
+    assert (lost.code, lost.out, f"{name}-lost" in lost.err) == (1, "", True)
+
+
+def test_a_key_that_may_not_see_the_workspace_sees_its_empty_ledger(server: FakeGraphQL, entitled: Command) -> None:
+    page = {"usageEvents": {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}}
+    server.first.append({"data": page})
+    server.answer = {"errors": [{"message": "not allowed", "extensions": {"code": "FORBIDDEN"}}]}
+
+    ran = entitled("usage", "events", "acme")
+
+    assert (ran.code, ran.err) == (0, "")
