@@ -15,6 +15,7 @@ from app.cli import (
     demo,
     doctor,
     events,
+    features,
     grants,
     keys,
     migrations,
@@ -47,6 +48,7 @@ app.command("status")(status.status)
 app.command("resync")(resync.resync)
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(features.app, name="features")
 app.add_typer(plans.app, name="plans")
 app.add_typer(migrations.app, name="migrations")
 app.add_typer(grants.app, name="grants")

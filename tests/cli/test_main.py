@@ -17,7 +17,7 @@ from app.cli.main import app
 
 COMMANDS = (
     *("serve", "demo", "doctor", "check", "status", "resync"),
-    *("workspaces", "plans", "grants", "overrides", "usage", "events", "keys", "audit", "schema"),
+    *("workspaces", "features", "plans", "grants", "overrides", "usage", "events", "keys", "audit", "schema"),
 )
 
 
