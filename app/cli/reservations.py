@@ -55,7 +55,7 @@ def settle(
     actual: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar=f"[{lines.WHOLE_LINE}]...",
+            metavar=lines.WHOLE_LINE,
             help="What was really used, also more than was held back; a feature that is left out was not used. "
             "Default: all that was held back.",
         ),

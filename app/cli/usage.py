@@ -65,11 +65,6 @@ class Granularity(StrEnum):
     MONTH = "MONTH"
 
 
-app.command("reserve")(reservations.reserve)
-app.command("settle")(reservations.settle)
-app.command("release")(reservations.release)
-
-
 @app.command("consume")
 def consume(
     workspace: options.Workspace,
@@ -87,6 +82,11 @@ def consume(
         raise lines.end_denied("used", workspace, wanted, refused, as_json=as_json) from None
     answer = {"eventId": used["eventId"], "decisions": used["decisions"]}
     output.answer(answer, lines.told("used", workspace, amounts, used["decisions"]), as_json=as_json)
+
+
+app.command("reserve")(reservations.reserve)
+app.command("settle")(reservations.settle)
+app.command("release")(reservations.release)
 
 
 @app.command("record")
