@@ -1,6 +1,8 @@
 """The one door for writes: versions, audit, the transaction, and then RAM."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -14,8 +16,10 @@ from app.runtime import Runtime
 from app.store.mapping import to_document
 
 R = TypeVar("R", bound=Record)
+_Before = Mapping[tuple[Kind, str], Record]
 
 _INCARNATION_LENGTH: Final = 16
+_FEW: Final = 200  # records; to prepare more would hold up everybody else, so a thread does
 _NOT_AUDITED: Final = ("raw", "secretHash")
 """Stripe's object as JSON text is long and kept in its own document; a secret's hash belongs in one place only."""
 
@@ -32,6 +36,17 @@ async def commit(
     `ResultExistsError` where `result.id` is taken, `UnavailableError` where it is unknown whether it was written.
     """
     before = await _load_before(rt, records)
+    prepare = partial(_prepared, rt, actor, operation, records, before)
+    written, entries = prepare() if len(records) <= _FEW else await asyncio.to_thread(prepare)
+    await rt.store.write(written, entries, msgspec.structs.replace(result, records=written) if result else None)
+    for record in written:
+        rt.cache.apply(record, source=Source.COMMIT)
+    return written
+
+
+def _prepared(
+    rt: Runtime, actor: Actor, operation: str, records: Sequence[Record], before: _Before
+) -> tuple[tuple[Record, ...], list[AuditEntry]]:
     at = rt.clock.now_at()
     written = tuple(_next(rt, record, before.get((record.KIND, record.id)), at) for record in records)
     entries = [
@@ -39,13 +54,10 @@ async def commit(
         for record in written
         if record.KIND is not Kind.EDITION
     ]
-    await rt.store.write(written, entries, msgspec.structs.replace(result, records=written) if result else None)
-    for record in written:
-        rt.cache.apply(record, source=Source.COMMIT)
-    return written
+    return written, entries
 
 
-async def _load_before(rt: Runtime, records: Sequence[Record]) -> Mapping[tuple[Kind, str], Record]:
+async def _load_before(rt: Runtime, records: Sequence[Record]) -> _Before:
     """Return what the store holds of the records that are to be changed."""
     wanted: dict[Kind, list[str]] = {}
     for record in records:
