@@ -1,7 +1,6 @@
-"""Hostile operations: refused with a code, quickly, and without harm to the next caller."""
+"""Hostile operations: refused with a code, for little work, and without harm to the next caller."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -9,10 +8,13 @@ import pytest
 from graphql import get_introspection_query
 from support.api import MODERN, Api
 from support.records import add_on, feature, grant, limit, plan, sub, workspace
+from support.work import counted
 
 from app.graphql.limits import BODY_LIMIT_BYTES
 
 LIMIT = "OPERATION_LIMIT_EXCEEDED"
+MOST_CALLS = 500_000
+"""What any one operation may cost, in calls of functions: hardly more than the standard introspection does."""
 CHECK = '{workspaceId: "ws_1", featureKey: "api_calls"}'
 
 
@@ -88,18 +90,17 @@ def api() -> Api:
 
 
 @pytest.mark.parametrize(("query", "code"), HOSTILE.values(), ids=HOSTILE)
-async def test_a_hostile_operation_is_over_soon_and_the_next_is_answered(
+async def test_a_hostile_operation_costs_little_and_the_next_is_answered(
     api: Api, query: str, code: str | None
 ) -> None:
     key = api.key()
-    started = time.process_time()
 
-    response = await api.post({"query": query}, key=key)
-    took_s = time.process_time() - started
+    with counted() as work:
+        response = await api.post({"query": query}, key=key)
 
     assert response.status_code < 500
     assert len(response.content) < 20_000
-    assert took_s < 0.25
+    assert work.calls < MOST_CALLS
     if code is not None:
         answer = response.json()
         assert "data" not in answer
@@ -108,13 +109,14 @@ async def test_a_hostile_operation_is_over_soon_and_the_next_is_answered(
     assert (await api.ask(f"{{ checkEntitlement(input: {CHECK}) {{ entitlement {{ hasAccess }} }} }}"))["data"]
 
 
-async def test_overlapping_fields_within_the_limits_are_validated_quickly(api: Api) -> None:
+async def test_overlapping_fields_within_the_limits_are_validated_with_little_work(api: Api) -> None:
     query = "{ " + 'w: workspace(id: "ws_1") { id name } ' * 100 + "}"
-    started = time.process_time()
+    key = api.key()
 
-    response = await api.post({"query": query}, key=api.key())
+    with counted() as work:
+        response = await api.post({"query": query}, key=key)
 
-    assert time.process_time() - started < 0.25
+    assert work.calls < MOST_CALLS
     assert response.status_code in (200, 400)
 
 
