@@ -24,6 +24,8 @@ from app.store.mongo import DOCUMENTS, Mongo, RefusedError, Retention, Standalon
 from app.store.records import MongoStore
 
 REPLICA_SET = {"setName": "rs0"}
+BOUNDED_S = 15
+"""Far above the deadlines that the tests set, on a busy machine too, and far below what the driver waits by itself."""
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,7 @@ async def test_a_frozen_server_fails_a_write_in_bounded_time_and_whole_or_not_at
                 await store.write([workspace("ws_1", version=2), workspace("ws_2")], [], None)
             took_s = time.monotonic() - started
 
-        assert took_s < 2.5
+        assert took_s < BOUNDED_S
         stored = await read_again(store)
         assert stored in ({"ws_1": 1}, {"ws_1": 2, "ws_2": 1})
 
@@ -234,7 +236,7 @@ async def test_a_frozen_server_fails_reads_and_close_in_bounded_time(server: Emb
         await mongo.close()
         took_s = time.monotonic() - started
 
-    assert took_s < 6
+    assert took_s < BOUNDED_S
 
 
 async def test_open_on_a_frozen_server_is_unavailable(server: EmbeddedMongod) -> None:

@@ -47,9 +47,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 async def _serve(sandbox: Sandbox, port: int, parent_pid: int | None) -> None:
-    with socket.create_server(("127.0.0.1", port), backlog=512) as listening:
-        # asyncio sets it only on sockets of its own making; without it a response waits 40 ms for an acknowledgement.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with listen(port) as listening:
         config = uvicorn.Config(
             make_application(sandbox),
             log_level="warning",
@@ -65,6 +63,14 @@ async def _serve(sandbox: Sandbox, port: int, parent_pid: int | None) -> None:
             watch = tasks.create_task(_end_with(server, parent_pid))
             await server.serve(sockets=[listening])
             watch.cancel()
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens there, on a free port for 0; whoever connects does not wait for acknowledgements."""
+    listening = socket.create_server(("127.0.0.1", port), backlog=512)
+    # asyncio sets it only on sockets of its own making; without it a response waits 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 async def _end_with(server: uvicorn.Server, parent_pid: int | None) -> None:

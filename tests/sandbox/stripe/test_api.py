@@ -179,10 +179,12 @@ async def test_periods_stand_on_the_subscription_before_basil_and_on_its_items_s
 async def test_an_object_that_changes_during_a_slow_read_arrives_as_it_was(account: Account) -> None:
     subscription = await account.subscription()
     path = f"/v1/subscriptions/{subscription['id']}"
-    await account.control("faults", {"kind": "slow_read", "method": "GET", "delay_ms": 200})
+    await account.control("faults", {"kind": "slow_read", "method": "GET", "delay_ms": 1000})
 
     slow = asyncio.create_task(account.get(path))
-    await asyncio.sleep(0.05)  # the fault's own delay bounds it: the read began, and has not ended
+    async with asyncio.timeout(5):
+        while account.sandbox.faults.rules:  # until the read has met it, which reads before it waits
+            await asyncio.sleep(0)
     await account.control(f"objects/{subscription['id']}", {"set": {"status": "past_due"}})
     quick = await account.get(path)
 
