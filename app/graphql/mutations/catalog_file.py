@@ -1,10 +1,12 @@
 """Apply a catalogue's file."""
 
+import asyncio
+from collections.abc import Awaitable, Sequence
 from typing import Annotated
 
 import strawberry
 
-from app.graphql.context import Info
+from app.graphql.context import Context, Info
 from app.graphql.limits import BODY_LIMIT_BYTES
 from app.graphql.mutations.inputs import KEY, REPLAYED
 from app.graphql.permissions import WRITES_CATALOG, follows, requires
@@ -18,6 +20,7 @@ from app.graphql.types.errors import (
 )
 from app.graphql.types.migration import CatalogMigration
 from app.services.catalogue.applying import Applied, ApplyCatalogueInput, apply_catalogue
+from app.services.catalogue.difference import Change
 from app.services.catalogue.syntax import SOURCE_MAX
 
 
@@ -34,9 +37,15 @@ class ApplyCatalogInput:
 
 @strawberry.type(directives=follows(), description="What applying the file changes, or in a dry run would change.")
 class ApplyCatalogPayload:
-    changes: list[CatalogChange] = strawberry.field(
-        description="Features first, then plans, in the file's order. Empty where the catalogue says the same already."
+    changed: strawberry.Private[Sequence[Change]]
+
+    @strawberry.field(
+        graphql_type=list[CatalogChange],
+        description="Features first, then plans, in the file's order. Empty where the catalogue says the same already.",
     )
+    def changes(self, info: Info) -> list[Awaitable[CatalogChange]]:
+        return [_in_turn(info.context, change) for change in self.changed]
+
     migrations: list[CatalogMigration] = strawberry.field(
         description="Started for plans of which the file says `migrate = true`; none in a dry run."
     )
@@ -74,13 +83,19 @@ class CatalogFileMutations:
             dry_run=input.dry_run,
         )
         applied = await apply_catalogue(rt, info.context.principal, command)
-        return _payload(applied, info, is_dry_run=input.dry_run)
+        return _payload(applied, is_dry_run=input.dry_run)
 
 
-def _payload(applied: Applied, info: Info, *, is_dry_run: bool) -> ApplyCatalogPayload:
-    catalogue, report = info.context.rt.cache.catalogue(), applied.report
+async def _in_turn(context: Context, change: Change) -> CatalogChange:
+    async with context.turn:
+        await asyncio.sleep(0)  # a file may change thousands of parts: other requests come in between
+        return CatalogChange.from_domain(change, context.rt.cache.catalogue())
+
+
+def _payload(applied: Applied, *, is_dry_run: bool) -> ApplyCatalogPayload:
+    report = applied.report
     return ApplyCatalogPayload(
-        changes=[CatalogChange.from_domain(change, catalogue) for change in report.changes],
+        changed=report.changes,
         migrations=[CatalogMigration.from_domain(migration) for migration in applied.migrations],
         unchanged=[CatalogPart.from_domain(part) for part in report.unchanged],
         unmanaged=[CatalogPart.from_domain(part) for part in report.unmanaged],
