@@ -1,7 +1,6 @@
 """What there is to use: plans' windows, ways to be allowed, and pots beside them."""
 
 from decimal import Decimal
-from itertools import permutations
 from typing import Any
 
 import pytest
@@ -24,9 +23,7 @@ from support.records import (
     workspace,
 )
 
-from app.domain.bucket import rank
 from app.domain.entitlement import findings_of
-from app.domain.grant import GrantSource
 from app.domain.offer import offer_of
 from app.domain.plan import Catalogue, Feature, LimitBehavior, MeterType, Plan, ResetPeriod
 from app.domain.subscription import SubscriptionStatus
@@ -170,23 +167,6 @@ class TestPots:
         found = supply(grants=(grant(key="credits", amount=Decimal(3)),), balance=balance(pots={"credits": (pot(5),)}))
 
         assert [bucket.left for bucket in found.buckets] == [0]
-
-
-def test_ranks() -> None:
-    ordered = [
-        rank(10, None, NOW, GrantSource.TOP_UP, "z"),
-        rank(100, NOW, NOW, GrantSource.TOP_UP, "y"),
-        rank(100, NOW + 1, NOW - 1, GrantSource.TOP_UP, "x"),
-        rank(100, NOW + 1, NOW, GrantSource.PROMOTIONAL, "w"),
-        rank(100, NOW + 1, NOW, GrantSource.ROLLOVER, "v"),
-        rank(100, NOW + 1, NOW, GrantSource.MANUAL, "t"),
-        rank(100, NOW + 1, NOW, GrantSource.TOP_UP, "u"),
-        rank(100, None, 0, GrantSource.PROMOTIONAL, "s"),
-        rank(500, NOW, 0, GrantSource.PROMOTIONAL, "r"),
-    ]
-
-    assert sorted(ordered, key=lambda place: place) == ordered
-    assert all(one != other for one, other in permutations(ordered, 2))
 
 
 class TestLevels:
