@@ -157,11 +157,11 @@ def set_level(case: Case, line: Wanted) -> Taken:
 
 
 def correct(case: Case, lines: Sequence[UsageLine], amount: Decimal) -> Taken:
-    """Make an earlier line's amount what it should have been; the ledger's line has the difference.
+    """Make what an entry counted of a feature what it should have been; the ledger's line has the difference.
 
-    `lines` are that line and its corrections so far, in their order. What was too much goes back to where it was taken
-    from, the last taken first; what was too little is taken as if it happened now. Raises `ValidationError` for a level
-    that would fall below zero.
+    `lines` are the entry's lines of the feature and their corrections so far, in their order. What was too much goes
+    back to where it was taken from, the last taken first; what was too little is taken as if it happened now. Raises
+    `ValidationError` for a level that would fall below zero.
     """
     balance = _open(case)
     room = case.on(balance).room(lines[0].feature_key)

@@ -49,22 +49,11 @@ def gather(
     `drawn_by` names the feature that draws on this credit type: what revokes it, revokes the credits for it.
     `held` are the workspace's holdings at `at`, where the caller has them already.
     """
-    overrides = [
-        override
-        for override in state.overrides
-        if (override.feature_key == feature.key or (override.revoked and override.feature_key == drawn_by))
-        and _lasts(override.expires_at, at)
-    ]
-    overrides.sort(key=lambda o: (o.revoked, o.updated_at, o.id), reverse=True)
+    overrides = _overrides(feature.key, state, at, drawn_by=drawn_by)
     grants = tuple(sorted((g for g in state.grants if g.feature_key == feature.key), key=lambda g: g.id))
     if held is None:
         held = holdings(state.workspace, state.subscriptions, catalogue, at)
-    instants = [
-        *(h.next_turn_at for h in held),
-        *(o.expires_at for o in overrides),
-        *(instant for g in grants for instant in (g.effective_at, g.expires_at, g.revoked_at)),
-    ]
-    turns = tuple(sorted({instant for instant in instants if instant is not None and instant > at}))
+    turns = _turns(held, overrides, grants, at)
     of_workspace = next((o for o in overrides if o.subscription_id is None), None)
     if of_workspace is not None and of_workspace.revoked:
         return Findings((), (), (_Reason.REVOKED,), turns, ())
@@ -72,14 +61,39 @@ def gather(
     by_subscription = {o.subscription_id: o for o in reversed(overrides) if o.subscription_id is not None}
     parts, reasons = _parts(feature.key, held, by_subscription)
     if of_workspace is not None:
-        plans = (h for h in held if h.level is AccessLevel.FULL and not h.is_add_on)
-        anchor = next(plans, None) or own_anchor(state.workspace)
-        whole = msgspec.structs.replace(anchor, level=AccessLevel.FULL, reason=None, is_trial=False, in_grace=False)
         add_ons = (part for part in parts if part.source is GrantSource.ADD_ON)
-        parts = (_of_override(of_workspace, whole, state.workspace.id), *add_ons)
+        parts = (_of_override(of_workspace, _anchor(state.workspace, held), state.workspace.id), *add_ons)
         return Findings(parts, active, (), turns, ())
     lapsed = tuple(h for h in held if h.level is AccessLevel.NONE)
     return Findings(parts, active, reasons, turns, lapsed)
+
+
+def _overrides(feature_key: str, state: WorkspaceState, at: int, *, drawn_by: str | None) -> list[Override]:
+    """Return the overrides that last, the one that decides first."""
+    overrides = [
+        override
+        for override in state.overrides
+        if (override.feature_key == feature_key or (override.revoked and override.feature_key == drawn_by))
+        and _lasts(override.expires_at, at)
+    ]
+    return sorted(overrides, key=lambda o: (o.revoked, o.updated_at, o.id), reverse=True)
+
+
+def _turns(held: Sequence[Holding], overrides: Sequence[Override], grants: Sequence[Grant], at: int) -> tuple[int, ...]:
+    """Return when the clock alone may change something, the earliest first."""
+    instants = [
+        *(h.next_turn_at for h in held),
+        *(o.expires_at for o in overrides),
+        *(instant for g in grants for instant in (g.effective_at, g.expires_at, g.revoked_at)),
+    ]
+    return tuple(sorted({instant for instant in instants if instant is not None and instant > at}))
+
+
+def _anchor(workspace: Workspace, held: Sequence[Holding]) -> Holding:
+    """Return what a workspace's override hangs on, with full access: its first plan, or itself."""
+    plans = (h for h in held if h.level is AccessLevel.FULL and not h.is_add_on)
+    anchor = next(plans, None) or own_anchor(workspace)
+    return msgspec.structs.replace(anchor, level=AccessLevel.FULL, reason=None, is_trial=False, in_grace=False)
 
 
 def _parts(

@@ -1,7 +1,7 @@
 """Usage: consume, reserve, settle, release, record, set and correct; ledger entry and balance in one transaction."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any, Final, cast
 
@@ -12,10 +12,10 @@ from app.domain.api_key import Principal
 from app.domain.case import Case
 from app.domain.consumption import LimitExceededError, Refused, Taken, Wanted
 from app.domain.entitlement import Entitlement
-from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
+from app.domain.errors import ConflictError, NotFoundError, ValidationError
 from app.domain.explanation import Question
-from app.domain.faults import INPUT, fault, idempotency_key_faults, is_storable, quantity_faults, refuse
-from app.domain.grant_rules import reason_faults
+from app.domain.faults import INPUT, fault, idempotency_key_faults, is_storable, quantity_faults, refuse, text_faults
+from app.domain.grant_rules import REASON_MAX
 from app.domain.usage import Reservation, UsageEvent, UsageKind, UsageLine, amount_faults
 from app.domain.usage_rules import line_faults, occurrence_faults, property_faults, ttl_faults
 from app.ports.usage import UsageRequest
@@ -79,7 +79,7 @@ class SetUsageInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CorrectUsageInput(msgspec.Struct, frozen=True, kw_only=True):
-    """`amount` is what the event's line for the feature should have said."""
+    """`amount` is what the event's lines for the feature should have added up to; of a level's RECORD, its change."""
 
     idempotency_key: str
     workspace_id: str
@@ -201,21 +201,26 @@ async def correct_usage(rt: Runtime, principal: Principal, input: CorrectUsageIn
     """Make the amount of an earlier entry what it should have been; the entry stays, the difference is a new one."""
     refuse(
         idempotency_key_faults(input.idempotency_key),
-        quantity_faults((*INPUT, "amount"), input.amount),
-        _needed(input.reason),
-        reason_faults(input.reason),
+        quantity_faults((*INPUT, "amount"), input.amount, lowest=None),
+        text_faults((*INPUT, "reason"), input.reason, longest=REASON_MAX),
     )
     state = await load_state(rt, input.workspace_id)
     original = (await rt.ledger.events((input.event_id,))).get(input.event_id)
     if original is None or original.workspace_id != state.workspace.id:
         raise NotFoundError("usage event", input.event_id)
-    lines = [_line_of(original, input.feature_key)]
+    first = _lines_of(original, input.feature_key)
+    feature = await load_feature(rt, input.feature_key)
+    if not (feature.is_level and original.kind is UsageKind.RECORD):
+        refuse(quantity_faults((*INPUT, "amount"), input.amount))
+    lines = list(first)
     event = entry_of(rt, principal, original.workspace_id, UsageKind.CORRECT, input)
     event = msgspec.structs.replace(event, occurred_at=original.occurred_at, corrects=original.id, reason=input.reason)
 
     async def prepare() -> None:
         corrections = await rt.ledger.corrections(original.id)
-        lines[1:] = (line for entry in corrections for line in entry.lines if line.feature_key == input.feature_key)
+        lines[len(first) :] = (
+            line for entry in corrections for line in entry.lines if line.feature_key == input.feature_key
+        )
 
     return await _write(rt, event, lambda case: consumption.correct(case, lines, input.amount), prepare=prepare)
 
@@ -247,20 +252,15 @@ def _closed(rt: Runtime, reserved: UsageEvent) -> ConflictError:
     return ConflictError("the reservation was settled or released already")
 
 
-def _line_of(event: UsageEvent, feature_key: str) -> UsageLine:
-    lines = [line for line in event.lines if line.feature_key == feature_key]
+def _lines_of(event: UsageEvent, feature_key: str) -> tuple[UsageLine, ...]:
+    lines = tuple(line for line in event.lines if line.feature_key == feature_key)
     if event.kind not in _MEASURED:
         problem = f"names an entry of the kind {event.kind}; only RECORD, CONSUME and SETTLE can be corrected"
         raise ValidationError((fault((*INPUT, "eventId"), "NOT_ALLOWED", problem),))
     if not lines:
         problem = f"names {feature_key!r}, which the entry has no line of"
         raise ValidationError((fault((*INPUT, "featureKey"), "NOT_ALLOWED", problem),))
-    return lines[0]
-
-
-def _needed(reason: str) -> Iterator[FieldError]:
-    if not reason.strip():
-        yield fault((*INPUT, "reason"), "REQUIRED", "is needed: say why")
+    return lines
 
 
 def entry_of(rt: Runtime, principal: Principal, workspace_id: str, kind: UsageKind, input: Request) -> UsageEvent:

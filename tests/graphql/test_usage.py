@@ -114,7 +114,7 @@ async def test_a_level_is_set_and_usage_corrected(call: Caller) -> None:
     assert usage_of(level) == {"used": "7", "overage": "2"}
     assert usage_of(corrected) == {"used": "6", "remaining": "94"}
     assert (await call("correctUsage", **correction, reason=""))["fields"] == [
-        {"path": ["input", "reason"], "code": "REQUIRED"}
+        {"path": ["input", "reason"], "code": "EMPTY"}
     ]
 
 

@@ -340,6 +340,28 @@ async def test_a_correction_returns_to_the_grant_and_keeps_the_entry(rt: Runtime
     assert (await rt.ledger.events((done.event.id,)))[done.event.id] == done.event
 
 
+async def test_a_correction_is_of_all_lines_of_the_feature(rt: Runtime) -> None:
+    twice = usage.ConsumeInput(idempotency_key="k", workspace_id="ws_1", lines=(*lines(ai=7), *lines(ai=5)))
+    done = await usage.consume(rt, ADMIN, twice)
+
+    assert left(await correct(rt, done, 10, "c1")) == 490
+    assert left(await correct(rt, done, 13, "c2")) == 487
+
+
+async def test_what_a_level_fell_by_is_corrected(rt: Runtime) -> None:
+    async def change(amount: int, key: str) -> Used:
+        request = usage.RecordUsageInput(
+            idempotency_key=key, workspace_id="ws_1", feature_key="seats", amount=Decimal(amount)
+        )
+        return await usage.record_usage(rt, ADMIN, request)
+
+    await change(4, "up")
+    down = await change(-3, "down")
+
+    assert left(await correct(rt, down, -2, "c1", of="seats")) == 3
+    assert left(await correct(rt, down, 1, "c2", of="seats")) == 0
+
+
 async def test_concurrent_corrections_end_with_one_of_them(rt: Runtime) -> None:
     done = await consume(rt, ai=100)
 
@@ -355,8 +377,11 @@ async def test_what_cannot_be_corrected_is_refused(rt: Runtime) -> None:
     done = await consume(rt, ai=100)
     reserved = await reserve(rt, ai=1)
 
-    with pytest.raises(ValidationError, match="say why"):
+    with pytest.raises(ValidationError, match="reason must not be empty") as caught:
         await correct(rt, done, 1, "c", reason=" ")
+    assert len(caught.value.fields) == 1
+    with pytest.raises(ValidationError, match="amount must not be below 0"):
+        await correct(rt, done, -1, "c")
     with pytest.raises(ValidationError, match="no line of"):
         await correct(rt, done, 1, "c", of="seats")
     with pytest.raises(ValidationError, match="RESERVE"):

@@ -120,8 +120,10 @@ class CorrectUsageInput:
     idempotency_key: str = strawberry.field(description=_KEY)
     workspace_id: strawberry.ID = strawberry.field(description=WORKSPACE)
     event_id: strawberry.ID = strawberry.field(description="The entry: one that recorded, consumed or settled.")
-    feature_key: str = strawberry.field(description="Which of its lines.")
-    amount: Decimal = strawberry.field(description="The right amount in all; 0 takes it back.")
+    feature_key: str = strawberry.field(description="Which of its features.")
+    amount: Decimal = strawberry.field(
+        description="The right amount of the feature in all; 0 takes it back. Below 0 only where a level was recorded."
+    )
     reason: str = strawberry.field(description="Why; it stays in the ledger.")
 
 
