@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 from support.checks import FEATURES, FREE, PRO, check, month_start, state, used
-from support.records import DAY, NOW, add_on, balance, grant, item, limit, pot, sub
+from support.records import DAY, NOW, add_on, balance, grant, item, limit, pot, reservation, sub
 
 from app.domain.bucket import rank
 from app.domain.grant import GrantSource
 from app.domain.plan import Catalogue, LimitBehavior, ResetPeriod
 from app.domain.subscription import SubscriptionStatus as Status
+from app.domain.usage import Draw, UsageLine
 from app.domain.workspace_state import WorkspaceState
 
 
@@ -134,3 +135,26 @@ class TestAddOns:
 
         assert answer.usage is not None
         assert (answer.usage.limit, answer.usage.remaining) == (1000 + 2 * 10 + 25, 1000 + 5)
+
+    def test_one_unlimited_version_lifts_the_limit_of_the_pot_they_share(self) -> None:
+        endless = add_on("pack", limit("api_calls", None, ResetPeriod.NEVER), plan_version=2, published_at=NOW - DAY)
+        both = Catalogue(FEATURES, (PRO, self.PACK, endless))
+        late = item("pack", id="si_pack_2", price_since_at=NOW, lookup_key="pack_monthly")
+
+        answer = check(self.bought(2, item(), late), "api_calls", catalogue=both)
+
+        assert (answer.limit_behavior, answer.grants[-1].amount) == (LimitBehavior.UNLIMITED, None)
+
+
+def test_a_reserved_amount_is_not_left_in_its_pot() -> None:
+    draw = Draw(amount=Decimal(20), pot="grant_1", pot_start_at=NOW - DAY)
+    line = UsageLine(
+        feature_key="api_calls", balance_key="api_calls", amount=Decimal(20), charge=Decimal(20), draws=(draw,)
+    )
+    held = balance(pots={"api_calls": (pot(25),)}, reservations=(reservation("res_1", line),))
+
+    answer = check(state(grants=(grant(amount=Decimal(50)),), balance=held), "api_calls")
+
+    assert answer.usage is not None
+    assert (answer.usage.used, answer.usage.reserved, answer.usage.remaining) == (25, 20, 5)
+    assert answer.grants[-1].remaining == 5

@@ -4,12 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.checks import CATALOGUE, FEATURES, PRO, SSO, WITH_FREE, check, state, used
+from support.checks import CATALOGUE, FEATURES, FREE, PRO, SSO, WITH_FREE, check, state, used
 from support.records import DAY, NOW, item, limit, plan, sub, workspace
 
+from app.domain.coverage import Holding, holdings
 from app.domain.denial import AccessDeniedReason as Reason
 from app.domain.grant import GrantSource
 from app.domain.plan import AccessLevel, Catalogue, GracePolicy, ResetPeriod
+from app.domain.subscription import Subscription
 from app.domain.subscription import SubscriptionStatus as Status
 from app.domain.workspace import WorkspaceTrial
 from app.domain.workspace_state import WorkspaceState
@@ -197,3 +199,43 @@ class TestBillingCycle:
 
         assert answer.usage is not None
         assert (answer.usage.used, answer.usage.period_start_at, answer.usage.resets_at) == (0, NOW + 20 * DAY, None)
+
+
+class TestHoldings:
+    def held(self, *subs: Subscription, catalogue: Catalogue = CATALOGUE) -> tuple[Holding, ...]:
+        return holdings(workspace(), subs, catalogue, NOW)
+
+    def test_the_earliest_started_comes_first_and_the_free_plan_last(self) -> None:
+        late, early = sub("sub_1", started_at=NOW - DAY), sub("sub_2", Status.UNPAID, started_at=NOW - 2 * DAY)
+        ended = sub("sub_3", Status.CANCELED, started_at=NOW - 3 * DAY, ended_at=NOW - DAY)
+
+        assert [each.source_id for each in self.held(late, early)] == ["sub_2", "sub_1"]
+        assert [each.source_id for each in self.held(early, ended, catalogue=WITH_FREE)] == ["sub_3", "sub_2", FREE.id]
+
+    def test_items_of_one_plan_are_one_holding_of_so_many_pieces(self) -> None:
+        yearly = item(id="si_2", quantity=3)
+
+        (found,) = self.held(sub("sub_1", Status.ACTIVE, item(quantity=2), yearly))
+
+        assert (found.plan, found.quantity) == (PRO, 5)
+
+    def test_a_price_that_no_plan_names_takes_nothing_from_the_others(self) -> None:
+        unknown = item("lost")
+
+        known, lost = sorted(
+            self.held(sub("sub_1", Status.ACTIVE, unknown, item())), key=lambda each: each.plan is None
+        )
+
+        assert (known.plan, known.level, known.reason) == (PRO, AccessLevel.FULL, None)
+        assert (lost.plan, lost.level, lost.reason) == (None, AccessLevel.NONE, Reason.PRICE_NOT_IN_CATALOG)
+
+    def test_the_nearest_of_several_turns_comes_next(self) -> None:
+        (first_canceled,) = self.held(sub(status=Status.TRIALING, trial_end_at=NOW + 9, cancel_at=NOW + 5))
+        (first_paid,) = self.held(sub(status=Status.TRIALING, trial_end_at=NOW + 5, cancel_at=NOW + 9))
+
+        assert (first_canceled.next_turn_at, first_paid.next_turn_at) == (NOW + 5, NOW + 5)
+
+    def test_what_is_over_for_good_is_told_apart_from_what_may_be_paid_yet(self) -> None:
+        over, overdue = self.held(sub("sub_1", Status.CANCELED, ended_at=NOW - DAY), sub("sub_2", Status.UNPAID))
+
+        assert (over.ended, overdue.ended) == (True, False)

@@ -4,10 +4,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from support.checks import FEATURES, PRO, SSO, check, state
+from support.checks import CATALOGUE, FEATURES, PRO, SSO, check, state
 from support.records import DAY, NOW, add_on, balance, credit, drawing, grant, item, limit, meter, override, plan, sub
 
 from app.domain.denial import AccessDeniedReason as Reason
+from app.domain.findings import gather
 from app.domain.grant import GrantSource
 from app.domain.plan import AccessLevel, Catalogue, ResetPeriod
 from app.domain.subscription import SubscriptionStatus as Status
@@ -160,3 +161,33 @@ class TestRevokedCredits:
         for asked in (Decimal(0), Decimal(1)):
             answer = check(held, "credits", catalogue=rolling, requested_usage=asked)
             assert (answer.has_access, answer.access_denied_reason) == (False, Reason.REVOKED)
+
+
+class TestGathering:
+    def test_turns_are_those_to_come_in_their_order(self) -> None:
+        held = state(
+            subscriptions=(sub(cancel_at=NOW + 7),),
+            grants=(grant(key="sso", effective_at=NOW - 3, expires_at=NOW + 9, revoked_at=NOW),),
+            overrides=(override(key="sso", subscription_id="sub_2", expires_at=NOW + 5),),
+        )
+
+        assert gather(FEATURES[1], held, CATALOGUE, NOW).turns == (NOW + 5, NOW + 7, NOW + 9)
+
+    def test_what_the_caller_has_already_is_not_looked_for_again(self) -> None:
+        held = state(subscriptions=(sub(),))
+
+        assert gather(FEATURES[1], held, CATALOGUE, NOW, held=()).parts == ()
+
+    def test_only_grants_and_overrides_of_the_feature_speak_about_it(self) -> None:
+        held = state(grants=(grant("grant_2", key="sso"), grant("grant_1", key="sso"), grant("grant_3", key="theme")))
+
+        found = gather(FEATURES[1], held, CATALOGUE, NOW)
+
+        assert [each.id for each in found.grants] == ["grant_1", "grant_2"]
+
+    def test_the_newest_of_several_overrides_speaks(self) -> None:
+        older, newer = (override(f"ovr_{at}", key="sso", updated_at=NOW + at) for at in (1, 2))
+
+        (part,) = gather(FEATURES[1], state(overrides=(newer, older)), CATALOGUE, NOW).parts
+
+        assert part.id == "ovr_2"
