@@ -11,7 +11,7 @@ from support.records import NOW, feature, grant, limit, migration, override, pla
 from app.domain.api_key import ApiKey, Scope
 from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record
-from app.domain.plan import ResetPeriod
+from app.domain.plan import Edition, ResetPeriod
 from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.usage import Balance, Draw, Meter, Pot, Reservation, UsageEvent, UsageKind, UsageLine, WindowRef
 from app.domain.workspace import Address, BillingDetails, TaxId, WorkspaceTrial
@@ -54,6 +54,7 @@ RECORDS = [
     ),
     StripeObject(id="sub_1", version=1, incarnation="i", type="subscription", raw="{}", source=StripeSource.FETCH),
     migration(cursor="sub_1", moved=1),
+    Edition(id="catalogue", version=1, incarnation="i"),
 ]
 ENTRY = AuditEntry(
     id="audit_1",
