@@ -96,7 +96,7 @@ def _credit_faults(feature: Feature, catalogue: Catalogue, path: Path) -> Iterat
 def _credit_type_problem(key: str, catalogue: Catalogue) -> str | None:
     credit_type = catalogue.features.get(key)
     if credit_type is None:
-        return f"names no feature: {key!r}"
+        return f"names no credit type: {key!r}; it takes a CREDIT feature that has no creditKey itself"
     if credit_type.type is not FeatureType.CREDIT:
         return f"names {key!r}, which is {credit_type.type} and no CREDIT feature"
     if credit_type.credit_key is not None:

@@ -117,6 +117,15 @@ def test_features_that_are_refused(bad: Feature, fault: tuple[str, str]) -> None
     assert shown(feature_faults(bad, CATALOGUE, path=())) == {fault}
 
 
+def test_who_draws_on_nothing_is_told_what_to_draw_on() -> None:
+    [fault] = feature_faults(drawing(credit_key="nope"), CATALOGUE, path=())
+
+    assert (
+        fault.message
+        == "creditKey names no credit type: 'nope'; it takes a CREDIT feature that has no creditKey itself"
+    )
+
+
 def test_a_feature_does_not_draw_on_itself() -> None:
     circle = drawing(credit_key="export")
 
