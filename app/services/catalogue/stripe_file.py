@@ -62,7 +62,7 @@ def stripe_file(found: StripeCatalogue, catalogue: Catalogue) -> str:
         priced.setdefault(price.product, []).append(price)
     for product in sorted(found.products, key=lambda product: (product.name, product.id)):
         prices = priced.get(product.id, [])
-        if problem := _problem(product, prices, holders):
+        if problem := _problem(product, prices, holders) or _key_problem(product, _recurring(prices), catalogue):
             parts.append(f"{comment(f'{product.id}, {product.name[:NAME_MAX]}: {problem}')}\n")
             continue
         given = [features[feature] for feature in found.given.get(product.id, ()) if feature in features]
@@ -98,6 +98,18 @@ def _problem(product: StripeProduct, prices: Sequence[StripePrice], holders: Map
     others = [price.id for price in _recurring(prices) if price.id not in held and price.lookup_key not in held]
     more = f"; it does not name {', '.join(others)}" if others else ""
     return f"bought as {' and '.join(sorted(set(held.values())))}, which the catalogue has already{more}"
+
+
+def _key_problem(product: StripeProduct, prices: Sequence[StripePrice], catalogue: Catalogue) -> str | None:
+    """Say which plan or add-on of the catalogue the product seems to be, although that names none of its prices."""
+    held = catalogue.plan(_slug(_wanted_key(product, prices)))
+    if held is None:
+        return None
+    names = ", ".join(price.id for price in prices)
+    return (
+        f"seems to be the {held.kind.noun} {held.key}, which the catalogue has already; name {names} there, or give "
+        f"the product a {_PLAN_KEY} of its own"
+    )
 
 
 def _recurring(prices: Iterable[StripePrice]) -> list[StripePrice]:

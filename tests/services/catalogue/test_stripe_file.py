@@ -139,7 +139,7 @@ def test_the_longest_trial_of_a_price_is_the_plans(trials: tuple[int | None, int
 def test_what_the_catalogue_has_already_is_left_out() -> None:
     held = Catalogue(
         [feature("sso", FeatureType.BOOLEAN), feature("seats")],
-        [plan("pro", prices=(PlanPrice(lookup_key="pro_monthly"),)), add_on("more", prices=())],
+        [plan("pro", prices=(PlanPrice(lookup_key="pro_monthly"),))],
     )
     found = (
         product(),
@@ -156,10 +156,27 @@ def test_what_the_catalogue_has_already_is_left_out() -> None:
     assert "# prod_1, Pro: bought as pro, which the catalogue has already; it does not name price_2" in text
     done = reviewed(text, held)
     assert not done.faults.found
-    assert [change.part.key for change in done.changes()] == ["seats_2", "more_2"]
-    made = done.planned.plan("more_2")
+    assert [change.part.key for change in done.changes()] == ["seats_2", "more"]
+    made = done.planned.plan("more")
     assert made is not None
     assert {row.feature_key for row in made.features} == {"sso", "seats_2"}
+
+
+@pytest.mark.parametrize(
+    ("sold", "noun"),
+    [
+        pytest.param([product(name="More"), price()], "add-on more", id="an add-on, by its name"),
+        pytest.param([product(metadata={"plan_key": "more"}), price()], "add-on more", id="an add-on, by metadata"),
+        pytest.param([product(), price(lookup_key="team_monthly")], "plan team", id="a plan, by a lookup key"),
+    ],
+)
+def test_what_the_catalogue_has_without_these_prices_is_not_written_again(sold: list[Any], noun: str) -> None:
+    held = Catalogue([], [plan("team", prices=()), add_on("more", prices=())])
+
+    text = file_of(*sold, catalogue=held)
+
+    assert f"seems to be the {noun}, which the catalogue has already; name price_1 there" in text
+    assert reviewed(text, held).changes() == ()
 
 
 _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
