@@ -1,5 +1,6 @@
 """Bad input gets a clear answer in bounded time, and changes nothing."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pymongo
 import pytest
-from support.service import COMMAND, ROOT, Service, api, free_port, make_workspace, running
+from support.service import COMMAND, ROOT, Api, Service, api, free_port, make_workspace, running
 from support.stripe_account import deliver, signed
 
 from app.sandbox.mongod import EmbeddedMongod, find_mongod
@@ -134,6 +135,19 @@ def test_a_standalone_mongod(standalone: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
+async def states_of(name: str, client: Api, *, failures: int) -> set[str]:
+    """Return the states that the worker shows from its next failure until it has failed so many times."""
+    seen: dict[str | None, set[str]] = {}
+    async with asyncio.timeout(60):
+        while len(seen) <= failures:
+            told = await client.query("{ syncStatus { workers { name state lastErrorAt } } }")
+            worker = next(each for each in told["syncStatus"]["workers"] if each["name"] == name)
+            seen.setdefault(worker["lastErrorAt"], set()).add(worker["state"])
+            await asyncio.sleep(0.05)
+    _before, *after = seen.values()
+    return set().union(*after)
+
+
 async def test_a_frozen_mongod_during_a_write(tmp_path: Path) -> None:
     mongod = EmbeddedMongod.start(tmp_path / "mongod")
     assert mongod.pid is not None
@@ -151,6 +165,7 @@ async def test_a_frozen_mongod_during_a_write(tmp_path: Path) -> None:
                     took = time.monotonic() - started
                     read = await client.check("acme", "sso")
                     told = await client.query("{ syncStatus { workers { name } stripe { mode pending } } }")
+                    states = await states_of("migrations", client, failures=3)
                 finally:
                     os.kill(mongod.pid, signal.SIGCONT)
                 assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
@@ -158,5 +173,6 @@ async def test_a_frozen_mongod_during_a_write(tmp_path: Path) -> None:
                 assert told["syncStatus"]["stripe"] == {"mode": "OFF", "pending": None}
                 assert "control_stream" in {worker["name"] for worker in told["syncStatus"]["workers"]}
                 assert read["accessDeniedReason"] == "FEATURE_NOT_FOUND"
+                assert states == {"INTERRUPTED"}
     finally:
         mongod.stop()
