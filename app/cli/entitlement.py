@@ -8,7 +8,7 @@ from app.cli.output import Column
 SELECTION: Final = """
   featureKey hasAccess accessDeniedReason limitBehavior readOnly inGrace graceEndsAt isTrial trialEndsAt value
   validUntil version usage { used limit remaining overage periodStart resetsAt }
-  grants { id featureKey source sourceId limitBehavior amount remaining value expiresAt }
+  grants { id featureKey source sourceId limitBehavior amount remaining value expiresAt reason }
 """
 
 
