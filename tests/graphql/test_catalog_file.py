@@ -168,3 +168,10 @@ async def test_without_a_key_for_stripe_there_is_no_first_file(api: Api) -> None
 
     assert answer["errors"][0]["extensions"]["code"] == "STRIPE_REFUSED"
     assert "STRIPE_SECRET_KEY" in answer["errors"][0]["message"]
+
+
+async def test_of_many_changes_all_are_told_in_the_files_order(api: Api) -> None:
+    keys = [f"f{n}" for n in range(300)]
+    source = "".join(f'features.{key} = {{ name = "F", type = "BOOLEAN" }}\n' for key in keys)
+
+    assert [change["key"] for change in (await apply(api, source, dryRun=True))["changes"]] == keys

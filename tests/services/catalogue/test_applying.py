@@ -9,6 +9,7 @@ from support.clock import SequentialIds
 from support.records import DAY, NOW, feature, grant, limit, plan, sub
 from support.runtime import ADMIN, fakes_of, put, running
 
+from app.domain.audit import AuditFilter
 from app.domain.change import Kind
 from app.domain.errors import CatalogueFaultsError, IdempotencyConflictError, ValidationError
 from app.domain.plan import PlanStatus
@@ -79,6 +80,20 @@ async def test_a_file_makes_the_catalogue(rt: Runtime) -> None:
     assert default is not None
     assert default.key == "free"
     assert await rt.store.count(Kind.PLAN) == 3
+
+
+async def test_a_file_of_hundreds_is_written_with_an_audit_entry_for_each(rt: Runtime) -> None:
+    file = "".join(f'features.f{n} = {{ name = "F{n}", type = "BOOLEAN" }}\n' for n in range(300))
+
+    await apply(rt, file)
+    await apply(rt, file.replace('"F', '"G'), "k2")
+
+    stored = [record async for batch in rt.store.scan(Kind.FEATURE) for record in batch]
+    assert {record.version for record in stored} == {2}
+    assert len(stored) == len(rt.cache.catalogue().features) == 300
+    entries = await rt.audit.page(AuditFilter(operation="applyCatalog"), after=None, first=1000)
+    assert {entry.kind for entry in entries.items} == {Kind.FEATURE}
+    assert len(entries.items) == 600
 
 
 async def test_applied_twice_it_changes_nothing_the_second_time(rt: Runtime) -> None:
