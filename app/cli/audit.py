@@ -47,6 +47,7 @@ class Kind(StrEnum):
     BALANCE = "BALANCE"
     STRIPE_OBJECT = "STRIPE_OBJECT"
     MIGRATION = "MIGRATION"
+    EDITION = "EDITION"
 
 
 def _changed(entry: dict[str, Any]) -> object:

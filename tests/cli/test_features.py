@@ -1,28 +1,13 @@
-"""`entitled features` at the real service."""
+"""`entitled features` at the real service, and at one that answers what a test tells it."""
 
 import json
 
-import httpx
 import pytest
 from support.command import Command
-from support.service import Service
-
-pytestmark = pytest.mark.usefixtures("service")
+from support.graphql_server import FakeGraphQL
 
 
-@pytest.fixture
-def retired(service: Service, name: str) -> str:
-    """Make a feature, archive it, and give its key."""
-    key = name.replace("-", "_")
-    document = """mutation($key: String!) {
-        createFeature(input: {idempotencyKey: $key, key: $key, name: "Old", type: BOOLEAN}) { __typename }
-        archiveFeature(input: {idempotencyKey: $key, featureKey: $key}) { __typename } }"""
-    asked = {"query": document, "variables": {"key": key}}
-    answer = httpx.post(f"{service.url}/graphql", json=asked, headers={"Authorization": f"Bearer {service.key}"})
-    assert {each["__typename"] for each in answer.json()["data"].values()} == {"FeaturePayload"}
-    return key
-
-
+@pytest.mark.usefixtures("service")
 def test_features_are_listed_by_key(entitled: Command) -> None:
     ran = entitled("features", "list")
     listed = json.loads(entitled("features", "list", "--json").out)
@@ -35,8 +20,14 @@ def test_features_are_listed_by_key(entitled: Command) -> None:
     assert [each["key"] for each in listed] == sorted(each["key"] for each in listed)
 
 
-def test_archived_features_are_listed_only_where_asked_for(entitled: Command, retired: str) -> None:
-    offered, every = entitled("features", "list"), entitled("features", "list", "--all")
+def test_archived_features_are_listed_only_where_asked_for(server: FakeGraphQL, entitled: Command) -> None:
+    offered = {"key": "images", "name": "Images", "type": "CREDIT", "unit": None, "meterType": None, "valueType": None}
+    offered |= {"enumValues": [], "merge": "SUM", "cost": "2.5", "creditType": {"key": "ai"}, "archivedAt": None}
+    gone = {**offered, "key": "gone", "archivedAt": "2026-11-21T00:00:00.000Z"}
+    server.answer = {"data": {"features": [gone, offered]}}
 
-    assert retired not in offered.out
-    assert retired in every.out
+    listed, every = entitled("features", "list"), entitled("features", "list", "--all")
+
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["FEATURE", "images"]
+    assert [line.split()[0] for line in every.out.splitlines()] == ["FEATURE", "gone", "images"]
+    assert "ai at 2.5" in listed.out
