@@ -1,6 +1,6 @@
 """Pots: what there is to use beside the plans' windows, and in which order."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -8,6 +8,7 @@ import msgspec
 
 from app.domain.findings import Part
 from app.domain.grant import PRIORITY, Grant, GrantSource
+from app.domain.offer import Offer
 from app.domain.period import period_at
 from app.domain.plan import PlanFeature, ResetPeriod
 from app.domain.rollover import Reserved, carried_into, heirs, used_in
@@ -127,29 +128,27 @@ def _in_pot(pots: Sequence[Pot], reserved: Reserved, id: str, start_at: int) -> 
     return used, reserved.pots.get((id, start_at), _ZERO)
 
 
-def of_rollover(
-    plans: Sequence[Part], pooled: Mapping[WindowRef, str], meters: Sequence[Meter], reserved: Reserved, at: int
-) -> Iterator[Bucket]:
+def of_rollover(offer: Offer, meters: Sequence[Meter], reserved: Reserved, at: int) -> Iterator[Bucket]:
     """Yield what was carried into windows that run now and that no plan sets any more: it lasts as long as they do.
 
-    `pooled` names the windows that plans set, each with its chain. One with nothing in it may come, for its end.
+    One with nothing in it may come, for its end.
     """
-    if not plans or not meters:
+    if not offer.plans or not any(meter.carried or meter.rollover_max is not None for meter in meters):
         return
     carried: dict[WindowRef, tuple[int | None, Decimal]] = {
         WindowRef(meter.reset_period, meter.start_at): (meter.end_at, meter.carried)
         for meter in meters
         if meter.carried and meter.end_at is not None and meter.start_at <= at < meter.end_at
     }
-    set_now = {(ref.reset_period, chain) for ref, chain in pooled.items()}
-    for holding in {part.holding.chain: part.holding for part in plans}.values():
+    set_now = {(terms.ref.reset_period, terms.chain) for terms in offer.terms}
+    for holding in {part.holding.chain: part.holding for part in offer.plans}.values():
         for reset in heirs(holding, meters):
             if (reset, holding.chain) not in set_now:
                 period = holding.period(reset, at)
                 ref = WindowRef(reset, period.start_at)
                 left = carried_into(ref, holding, limit=None, rollover_max=None, meters=meters, reserved=reserved)
                 carried[ref] = period.end_at, left
-    for ref in carried.keys() - pooled.keys():
+    for ref in carried.keys() - {terms.ref for terms in offer.terms}:
         end_at, amount = carried[ref]
         yield _inherited(ref, end_at, amount, used_in(ref, meters), reserved)
 

@@ -1,6 +1,6 @@
 """What plans, add-ons and grants give of one balance at an instant, whatever has been used of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -49,11 +49,6 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     plans: tuple[Part, ...] = ()
     add_ons: tuple[Part, ...] = ()
     grants: tuple[Grant, ...] = ()
-
-    @property
-    def chains(self) -> Mapping[WindowRef, str]:
-        """The windows that plans set, each with its chain."""
-        return {terms.ref: terms.chain for terms in self.terms}
 
 
 def offer_of(feature: Feature, found: Findings, at: int) -> Offer:

@@ -111,7 +111,7 @@ def supply_of(offer: Offer, balance: Balance | None, at: int) -> Supply:
     buckets = [
         *(of_grant(grant, pots, reserved, at) for grant in offer.grants),
         *of_add_ons(offer.add_ons, pots, reserved, at),
-        *of_rollover(offer.plans, offer.chains, meters, reserved, at),
+        *of_rollover(offer, meters, reserved, at),
     ]
     ends = [window.period.end_at for window in windows] + [bucket.ends_at for bucket in buckets]
     turns = {end_at for end_at in (*ends, *reserved.ends) if end_at is not None}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from app.domain.errors import ConflictError, UnavailableError
 from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import COUNTED, Granularity, Slice, slice_at
 from app.ports.store import Page, ResultExistsError
-from app.ports.usage import UsageFilter
+from app.ports.usage import UsageFilter, Write
 from app.store.mapping import from_fields, to_document
 from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError
 from app.store.translation import to_date, to_instant
@@ -41,8 +42,10 @@ class MongoLedger:
         self._events = mongo.db["usage_events"]
         self._left_open: dict[bytes, float] = {}
 
-    async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
-        entries, writes = await _entries(events), await _writes(balances)
+    async def prepare(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> Write:
+        return partial(self._commit, await _entries(events), await _writes(balances))
+
+    async def _commit(self, entries: list[Raw], writes: Sequence[KindWrite]) -> None:
         used = b""
 
         async def body(session: AsyncClientSession) -> None:
@@ -70,13 +73,13 @@ class MongoLedger:
             raise
 
     async def _write(self, entries: list[Raw], writes: Sequence[KindWrite], session: AsyncClientSession) -> None:
-        if entries:
-            await self._append(entries, session)
-        if writes:
+        if writes:  # first: here writers collide, and whose balance is old by now need not send entries
             operations = [operation for write in writes for operation in write.operations]
             outcome = await self._balances.bulk_write(operations, session=session)
             if outcome.matched_count != sum(len(write.replaced) for write in writes):
                 raise ConflictError("another process has changed a balance meanwhile")
+        if entries:
+            await self._append(entries, session)
 
     async def _end_left_open(self) -> None:
         """End the sessions of writes that were given up: their transactions may be open, and hold what they wrote.

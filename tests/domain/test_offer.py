@@ -37,7 +37,7 @@ def test_plans_share_the_windows_of_a_reset_period_and_are_ways_of_their_own() -
     resets = [terms.ref.reset_period for terms in found.terms]
     ways = [[(resets[place], found.terms[place].amount) for place in way] for way in found.ways]
     assert ways == [[(ResetPeriod.DAY, 3), (ResetPeriod.MONTH, 15)], [(ResetPeriod.MONTH, 15)]]
-    assert set(found.chains.values()) == {"sub_0"}
+    assert {terms.chain for terms in found.terms} == {"sub_0"}
 
 
 def test_an_unlimited_plan_makes_its_window_unlimited() -> None:
