@@ -23,17 +23,13 @@ class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
     to_at: int | None = None
 
 
-Write = Callable[[], Awaitable[None]]
-
-
 class UsageLedger(Protocol):
     """What was used, entry by entry, and the balances that they come to. Every call has a deadline."""
 
-    async def prepare(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> Write:
-        """Return what writes balances (versions raised by one; 1 is an insert) and appends entries, all or nothing.
+    async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
+        """Write balances (versions raised by one; 1 is an insert) and append entries, all or nothing.
 
-        It raises `ConflictError` where another write of a balance came first; `ResultExistsError` where an entry is
-        there.
+        Raises `ConflictError` where another write of a balance came first; `ResultExistsError` where an entry is there.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Group commit: requests of usage that come together are decided one after the other and written together."""
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import cache
 from time import monotonic
@@ -16,15 +16,14 @@ from app.domain.explanation import Question
 from app.domain.usage import Balance
 from app.ports.store import RecordStore, ResultExistsError
 from app.ports.system import Clock, Ids
-from app.ports.usage import Accepted, UsageLedger, UsageRequest, Write
-from app.services.group_draft import Draft, Groups, Pending, Waiting, decide, left_of
+from app.ports.usage import Accepted, UsageLedger, UsageRequest
+from app.services.group_draft import Draft, Groups, Waiting, decide, left_of
 
 LANES: Final = 2
 """Writes under way at a time: while one waits for the database, the next is decided."""
 
 _TOGETHER: Final = 500
-_UNDIVIDED: Final = 64
-"""Requests for one workspace that are too few to be written by halves."""
+_TRIES_TOGETHER: Final = 2
 _ALONE: Final = 8
 """Workspaces that are written on their own at a time."""
 _ALONE_S: Final = 4
@@ -33,15 +32,10 @@ _BACKOFF_MAX_S: Final = 0.1
 _TURN_S: Final = 5
 
 
-class _LostError(Exception):
-    """The write that this one was to follow did not come about."""
-
-
 class GroupCommit:
     """`ports.UsageWriter`: the balance is compared and set, so that whatever RAM believed, the database decides.
 
-    A refusal is checked against the stored balance too, because RAM may lag behind another replica. While one group is
-    being written, the next is decided on what it will leave, and follows it.
+    A refusal is checked against the stored balance too, because RAM may lag behind another replica.
     """
 
     def __init__(self, store: RecordStore, ledger: UsageLedger, cache: BillingCache, *, clock: Clock, ids: Ids) -> None:
@@ -52,8 +46,7 @@ class GroupCommit:
         self._ids = ids
         self._queues: dict[str, deque[Waiting]] = {}
         self._soft_deleted: dict[str, Balance] = {}
-        self._busy: Counter[str] = Counter()
-        self._pending: dict[str, Pending] = {}
+        self._busy: set[str] = set()
         self._lanes = 0
         self._alone = asyncio.Semaphore(_ALONE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,40 +90,38 @@ class GroupCommit:
             self._lanes -= 1
 
     def _take(self) -> Groups:
-        """Take what waits for workspaces that nobody writes; if nothing does, what may follow writes under way."""
+        """Take what waits for workspaces that nobody writes. A request that prepares itself comes alone."""
         groups: Groups = {}
         room = _TOGETHER
-        free = [name for name in self._queues if not self._busy[name]]
-        for workspace_id in free or [name for name in self._queues if self._may_follow(name)]:
+        for workspace_id in [name for name in self._queues if name not in self._busy]:
             queue = self._queues.pop(workspace_id)
-            # Half of many, so that the other half is decided while these are written.
-            most = min(room, max(_UNDIVIDED, len(queue) // 2))
-            taken = _taken(queue, most, is_following=not free)
+            taken: list[Waiting] = []
+            while queue and room and not (taken and (queue[0].request.prepare or taken[-1].request.prepare)):
+                waiting = queue.popleft()
+                if waiting.result is None:
+                    taken.append(waiting)
+                    room -= 1
             if queue:
                 self._queues[workspace_id] = queue  # at the end: others come first
             if taken:
                 groups[workspace_id] = taken
-            room -= len(taken)
             if not room:
                 break
-        self._busy.update(groups.keys())
+        self._busy.update(groups)
         return groups
-
-    def _may_follow(self, workspace_id: str) -> bool:
-        return workspace_id in self._pending and self._busy[workspace_id] == 1
 
     async def _settle(self, groups: Groups) -> None:
         """Write groups together; where nothing comes of it, each on its own, so that the lane is free for others."""
-        is_stuck = False
+        is_stuck = True
         try:
-            is_stuck = not (await self._try(groups) or await self._try(groups, alone=True))
-        except _LostError:
-            pass  # another turn, on what has come about instead
+            for _ in range(_TRIES_TOGETHER):
+                if await self._try(groups):
+                    is_stuck = False
+                    break
         except UnavailableError as error:
             _answer_all(groups, error)
         except Exception as error:  # noqa: BLE001 - a bug is told to whom it concerns, once they are on their own
-            is_stuck = len(groups) > 1
-            if not is_stuck:
+            if len(groups) == 1:
                 _answer_all(groups, error)
         for workspace_id, members in groups.items():
             left = left_of(members)
@@ -141,9 +132,7 @@ class GroupCommit:
 
     def _give_back(self, workspace_id: str, left: list[Waiting]) -> None:
         """Let others write the workspace, and who still waits for it have another turn."""
-        self._busy[workspace_id] -= 1
-        if not self._busy[workspace_id]:
-            del self._busy[workspace_id]
+        self._busy.discard(workspace_id)
         if left:
             self._queues.setdefault(workspace_id, deque()).extendleft(reversed(left))
 
@@ -156,7 +145,7 @@ class GroupCommit:
                 left_of(members) and monotonic() < ends_at and not self._cache.is_malformed(Kind.BALANCE, workspace_id)
             ):
                 async with self._alone:
-                    is_moving = await self._try(group, alone=True)
+                    is_moving = await self._try(group)
                 if not is_moving:
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, _BACKOFF_MAX_S)
@@ -172,41 +161,16 @@ class GroupCommit:
             return ConflictError(f"the stored balance of workspace {workspace_id!r} cannot be read; repair it")
         return ConflictError(f"workspace {workspace_id!r} is too busy; retry with the same idempotencyKey")
 
-    async def _try(self, groups: Groups, *, alone: bool = False) -> bool:
-        """Decide and write once; return whether it brought anybody of the groups an answer.
-
-        Unless it is to be alone, it follows a write that is pending, and may be followed: what that one leaves is
-        decided on. Raises `_LostError` if that does not come about.
-        """
+    async def _try(self, groups: Groups) -> bool:
+        """Decide and write once; return whether it brought anybody of the groups an answer."""
         waiting = [w for members in groups.values() for w in left_of(members)]
         for prepared in (w for w in waiting if w.request.prepare):
             await _prepare(prepared)
-        before = {name: self._pending[name] for name in groups if name in self._pending and not alone}
-        balances = {name: pending.balances[name] for name, pending in before.items()}
-        draft = await decide(groups, self._cache, balances, now=self._clock.now_at(), new=self._new)
-        pending = Pending(draft.balances)
-        if not alone:
-            self._pending |= dict.fromkeys(pending.balances, pending)
-        try:
-            pending.is_written = await self._carry_out(draft, before.values())
-        finally:
-            pending.done.set()
-            self._pending = {name: other for name, other in self._pending.items() if other is not pending}
+        draft = await decide(groups, self._cache, now=self._clock.now_at(), new=self._new)
+        if (not draft.doubtful or await self._is_certain(draft)) and (not draft.accepted or await self._write(draft)):
+            for doubtful, refusal in draft.doubtful:
+                doubtful.answer(refusal)
         return len(left_of(waiting)) < len(waiting) or not waiting
-
-    async def _carry_out(self, draft: Draft, before: Collection[Pending]) -> bool:
-        write = await self._ledger.prepare(draft.balances, [event for _, event in draft.accepted])
-        for pending in before:
-            await pending.done.wait()
-            if not pending.is_written:
-                raise _LostError
-        if draft.doubtful and not await self._is_certain(draft):
-            return False
-        if draft.accepted and not await self._write(draft, write):
-            return False
-        for doubtful, refusal in draft.doubtful:
-            doubtful.answer(refusal)
-        return True
 
     async def _is_certain(self, draft: Draft) -> bool:
         """Answer retries of what was accepted before; tell whether the rest was refused on balances as they stand."""
@@ -216,9 +180,9 @@ class GroupCommit:
         replayed = await self._replay(doubtful)
         return is_fresh and not replayed
 
-    async def _write(self, draft: Draft, write: Write) -> bool:
+    async def _write(self, draft: Draft) -> bool:
         try:
-            await write()
+            await self._ledger.write(draft.balances, [event for _, event in draft.accepted])
         except ResultExistsError:
             accepted = [waiting for waiting, _ in draft.accepted]
             await self._refresh({balance.id for balance in draft.balances})
@@ -290,21 +254,6 @@ def _life(balance: Record | Tombstone | None) -> tuple[int, str] | None:
     if not isinstance(balance, Balance) or balance.deleted_at is not None:
         return None
     return balance.version, balance.incarnation
-
-
-def _taken(queue: deque[Waiting], most: int, *, is_following: bool) -> list[Waiting]:
-    """Take who still waits off the queue. One that prepares itself comes alone, and follows nothing."""
-    taken: list[Waiting] = []
-    while queue and len(taken) < most:
-        if queue[0].result is None and queue[0].request.prepare is not None and (taken or is_following):
-            break
-        waiting = queue.popleft()
-        if waiting.result is not None:
-            continue
-        taken.append(waiting)
-        if waiting.request.prepare is not None:
-            break
-    return taken
 
 
 async def _prepare(waiting: Waiting) -> None:

@@ -1,7 +1,7 @@
 """What requests of usage that come together make of their workspaces' balances, before anything is written."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Final
 
@@ -77,33 +77,13 @@ class Draft:
         return case.on(taken.balance)
 
 
-class Pending:
-    """A write that has been decided and is not done yet: what it leaves, by workspace; then whether it came about."""
-
-    __slots__ = ("balances", "done", "is_written")
-
-    def __init__(self, balances: Iterable[Balance]) -> None:
-        self.balances = {balance.id: balance for balance in balances}
-        self.done = asyncio.Event()
-        self.is_written = False
-
-
 def left_of(members: Iterable[Waiting]) -> list[Waiting]:
     """Return who still waits."""
     return [waiting for waiting in members if waiting.result is None]
 
 
-async def decide(
-    groups: Groups,
-    cache: BillingCache,
-    balances: Mapping[str, Balance],
-    *,
-    now: int,
-    new: Callable[[str, int], Balance],
-) -> Draft:
+async def decide(groups: Groups, cache: BillingCache, *, now: int, new: Callable[[str, int], Balance]) -> Draft:
     """Decide one request after the other, each on what those before it leave.
-
-    `balances` are what some of the workspaces are to have by then, instead of what RAM has.
 
     Gives way to the event loop's other work; where it takes long all the same, the rest is left for another turn.
     `new` gives the life of a workspace's balance that has none.
@@ -111,8 +91,6 @@ async def decide(
     draft, catalogue, breath = Draft(), cache.catalogue(), _Breath()
     for workspace_id, members in groups.items():
         state = cache.state(workspace_id)
-        if state is not None and workspace_id in balances:
-            state = msgspec.structs.replace(state, balance=balances[workspace_id])
         at = _instant(state, now)
         case = Case(state, catalogue, at) if state is not None else None
         accepted, seen = len(draft.accepted), set[str]()

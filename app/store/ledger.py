@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from app.domain.errors import ConflictError, UnavailableError
 from app.domain.usage import Balance, UsageEvent
 from app.domain.usage_summary import COUNTED, Granularity, Slice, slice_at
 from app.ports.store import Page, ResultExistsError
-from app.ports.usage import UsageFilter, Write
+from app.ports.usage import UsageFilter
 from app.store.mapping import from_fields, to_document
 from app.store.mongo import DUPLICATE_KEY, Mongo, TakenError
 from app.store.translation import to_date, to_instant
@@ -42,10 +41,8 @@ class MongoLedger:
         self._events = mongo.db["usage_events"]
         self._left_open: dict[bytes, float] = {}
 
-    async def prepare(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> Write:
-        return partial(self._commit, await _entries(events), await _writes(balances))
-
-    async def _commit(self, entries: list[Raw], writes: Sequence[KindWrite]) -> None:
+    async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
+        entries, writes = await _entries(events), await _writes(balances)
         used = b""
 
         async def body(session: AsyncClientSession) -> None:

@@ -22,7 +22,7 @@ from app.domain.consumption import LimitExceededError, Taken, Wanted
 from app.domain.errors import ConflictError
 from app.domain.plan import ResetPeriod
 from app.domain.usage import Balance, UsageEvent, UsageKind
-from app.ports.usage import Accepted, UsageRequest, Write
+from app.ports.usage import Accepted, UsageRequest
 from app.runtime import Runtime
 from app.services import usage
 from app.services.group_commit import GroupCommit
@@ -41,23 +41,14 @@ class FakeLedger:
         self.open = asyncio.Event()
         self.open.set()
         self.begun = 0
-        self.is_lost = False
-        """Whether the write under way comes to nothing, as if another replica had been first."""
         self.groups: list[list[str]] = []
 
-    async def prepare(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> Write:
+    async def write(self, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
         assert {event.workspace_id for event in events} == {balance.id for balance in balances}
-
-        async def write() -> None:
-            self.begun += 1
-            await self.open.wait()
-            await asyncio.sleep(0)
-            if self.is_lost:
-                self.is_lost = False
-                raise ConflictError("another process has changed a balance meanwhile")
-            self.groups.append([event.workspace_id for event in events])
-
-        return write
+        self.begun += 1
+        await self.open.wait()
+        await asyncio.sleep(0)
+        self.groups.append([event.workspace_id for event in events])
 
     async def events(self, _: Collection[str]) -> dict[str, UsageEvent]:
         return {}
@@ -81,11 +72,10 @@ class House:
         self.ledger = FakeLedger()
         store: Any = EmptyStore()
         ledger: Any = self.ledger
-        self.cache = cache
         self.writer = GroupCommit(store, ledger, cache, clock=clock, ids=SequentialIds())
         self.asked = 0
 
-    async def ask(self, workspace_id: str, decide: Any = None, prepare: Any = None) -> Accepted:
+    async def ask(self, workspace_id: str, decide: Any = None) -> Accepted:
         self.asked += 1
         event = UsageEvent(
             id=f"use_{self.asked}",
@@ -97,7 +87,7 @@ class House:
             principal="key_1",
             input_digest="d",
         )
-        done = await self.writer.write(UsageRequest(event=event, decide=decide or take, prepare=prepare))
+        done = await self.writer.write(UsageRequest(event=event, decide=decide or take))
         assert isinstance(done, Accepted)
         return done
 
@@ -143,76 +133,6 @@ async def test_long_queues_do_not_keep_a_short_one_waiting() -> None:
 
     turns = ["ws_2" in written for written in house.ledger.groups]
     assert turns.index(True) <= 4, house.ledger.groups
-
-
-def taking(decided: list[int], number: int) -> Any:
-    """Return what notes on which version of the balance it decides."""
-
-    def decide(case: Case) -> Taken:
-        decided.append(number)
-        return take(case)
-
-    return decide
-
-
-async def test_what_comes_meanwhile_is_decided_before_the_write_is_done() -> None:
-    house = House()
-    house.ledger.open.clear()
-    decided: list[int] = []
-    calls = [asyncio.create_task(house.ask("ws_0", taking(decided, 1)))]
-    await until(lambda: house.ledger.begun == 1)
-    calls.append(asyncio.create_task(house.ask("ws_0", taking(decided, 2))))
-    await until(lambda: decided == [1, 2])
-
-    assert house.ledger.begun == 1
-    house.ledger.open.set()
-    await asyncio.gather(*calls)
-    assert house.ledger.groups == [["ws_0"], ["ws_0"]]
-    held = house.cache.held(Kind.BALANCE, "ws_0")
-    assert held is not None
-    assert held.version == 2
-
-
-async def test_what_followed_a_write_that_was_lost_is_decided_anew() -> None:
-    house = House()
-    house.ledger.open.clear()
-    house.ledger.is_lost = True
-    decided: list[int] = []
-    calls = [asyncio.create_task(house.ask("ws_0", taking(decided, 1)))]
-    await until(lambda: house.ledger.begun == 1)
-    calls.append(asyncio.create_task(house.ask("ws_0", taking(decided, 2))))
-    await until(lambda: decided == [1, 2])
-    house.ledger.open.set()
-    await asyncio.gather(*calls)
-
-    assert (decided.count(1), decided.count(2)) == (2, 2)
-    assert house.ledger.groups == [["ws_0"], ["ws_0"]]
-
-
-async def test_who_prepares_itself_follows_nothing() -> None:
-    house = House()
-    house.ledger.open.clear()
-    prepared: list[int] = []
-
-    async def prepare() -> None:
-        prepared.append(len(house.ledger.groups))
-
-    calls = [asyncio.create_task(house.ask("ws_0"))]
-    await until(lambda: house.ledger.begun == 1)
-    calls += [asyncio.create_task(house.ask("ws_0", prepare=prepare)), asyncio.create_task(house.ask("ws_1"))]
-    await until(lambda: house.ledger.begun == 2)
-    house.ledger.open.set()
-    await asyncio.gather(*calls)
-
-    assert len(prepared) == 1
-    assert prepared[0] > 0
-
-
-async def test_many_for_one_workspace_are_written_by_halves() -> None:
-    house = House()
-    await asyncio.gather(*(house.ask("ws_0") for _ in range(256)))
-
-    assert [len(written) for written in house.ledger.groups] == [128, 64, 64]
 
 
 async def test_deciding_leaves_others_their_turn() -> None:

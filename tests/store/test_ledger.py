@@ -1,7 +1,7 @@
 """Entries and balances are written together or not at all, and entries come back as they were written."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -74,11 +74,6 @@ def balance(version: int = 1, workspace_id: str = "ws_1", incarnation: str = "i"
     )
 
 
-async def write(ledger: MongoLedger, balances: Sequence[Balance], events: Sequence[UsageEvent]) -> None:
-    send = await ledger.prepare(balances, events)
-    await send()
-
-
 async def test_entries_and_balances_come_back_as_they_were_written(mongo: Mongo) -> None:
     ledger = MongoLedger(mongo)
     odd = event(
@@ -89,7 +84,7 @@ async def test_entries_and_balances_come_back_as_they_were_written(mongo: Mongo)
         expires_at=NOW + 5,
     )
 
-    await write(ledger, [balance(), balance(workspace_id="ws_2")], [event("use_1"), odd])
+    await ledger.write([balance(), balance(workspace_id="ws_2")], [event("use_1"), odd])
 
     assert await ledger.events(("use_1", "use_2", "use_3")) == {"use_1": event("use_1"), "use_2": odd}
     assert await MongoStore(mongo).read(Kind.BALANCE, ("ws_1",)) == {"ws_1": balance()}
@@ -106,11 +101,11 @@ async def test_entries_and_balances_come_back_as_they_were_written(mongo: Mongo)
 )
 async def test_all_or_nothing(mongo: Mongo, balances: list[Balance], error: type[Exception]) -> None:
     ledger = MongoLedger(mongo)
-    await write(ledger, [balance(), balance(workspace_id="ws_2")], [event("use_1")])
+    await ledger.write([balance(), balance(workspace_id="ws_2")], [event("use_1")])
     repeated = [event("use_1")] if error is ResultExistsError else []
 
     with pytest.raises(error):
-        await write(ledger, balances, [event("use_2"), *repeated])
+        await ledger.write(balances, [event("use_2"), *repeated])
 
     assert await ledger.events(("use_2",)) == {}
     assert await MongoStore(mongo).read(Kind.BALANCE, ("ws_1",)) == {"ws_1": balance()}
@@ -119,7 +114,7 @@ async def test_all_or_nothing(mongo: Mongo, balances: list[Balance], error: type
 @pytest.mark.parametrize("taken", ["a balance", "an entry"])
 async def test_what_an_open_transaction_holds_is_a_conflict_at_once(mongo: Mongo, taken: str) -> None:
     ledger = MongoLedger(mongo)
-    await write(ledger, [balance()], [])
+    await ledger.write([balance()], [])
 
     async with mongo.client.start_session() as session, await session.start_transaction():
         if taken == "a balance":
@@ -128,7 +123,7 @@ async def test_what_an_open_transaction_holds_is_a_conflict_at_once(mongo: Mongo
             await mongo.db["usage_events"].insert_one({"_id": "use_1"}, session=session)
         async with asyncio.timeout(2):  # less than the deadline, until which a transaction is usually tried again
             with pytest.raises(ConflictError):
-                await write(ledger, [balance(2)], [event("use_1")])
+                await ledger.write([balance(2)], [event("use_1")])
 
 
 async def test_a_write_that_was_given_up_locks_nobody_out(tmp_path: Path) -> None:
@@ -138,15 +133,15 @@ async def test_a_write_that_was_given_up_locks_nobody_out(tmp_path: Path) -> Non
         async with opened(mongod.uri, "ledger", timeout_s=1) as mongo:
             await mongo.client.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=60)
             ledger = MongoLedger(mongo)
-            await write(ledger, [balance()], [])
+            await ledger.write([balance()], [])
 
             with frozen(mongod.pid), pytest.raises(UnavailableError):
-                await write(ledger, [balance(2)], [event("use_1")])
+                await ledger.write([balance(2)], [event("use_1")])
 
             async def written() -> bool:
                 with suppress(ConflictError, UnavailableError):
                     with suppress(ResultExistsError):  # one that was given up before, and came about all the same
-                        await write(ledger, [balance(2)], [event("use_1")])
+                        await ledger.write([balance(2)], [event("use_1")])
                     return True
                 return False
 
@@ -160,6 +155,6 @@ async def test_corrections_come_in_their_order(mongo: Mongo) -> None:
     later = event("use_2", kind=UsageKind.CORRECT, corrects="use_1", reason="typo", recorded_at=NOW + 2)
     earlier = event("use_3", kind=UsageKind.CORRECT, corrects="use_1", reason="typo", recorded_at=NOW + 1)
 
-    await write(ledger, [balance()], [event("use_1"), later, earlier, event("use_4")])
+    await ledger.write([balance()], [event("use_1"), later, earlier, event("use_4")])
 
     assert await ledger.corrections("use_1") == [earlier, later]
