@@ -3,14 +3,17 @@
 Both sides run in one process against one mongod, in turns, with the same number of callers, each of which sends its
 next request when the last is answered. `consume` is the whole use case: the decision with its windows and grants, the
 ledger entry, compare-and-set, RAM, and the answer; the bare loop is one `find_one_and_update` that raises a counter
-where it stays below a limit. Both wait for a majority.
+where it stays below a limit. Both wait for a majority. Beside calls per second stands the processor time of a call, in
+this process and the database's together: what is left of the machine for others.
 """
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -46,7 +49,8 @@ Call = Callable[[int], Awaitable[object]]
 class Bench:
     """One process's collaborators, and the counters of the bare loop."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, mongod_pid: int) -> None:
+        self.mongod_pid = mongod_pid
         self.mongo = Mongo(uri, "bench")
         clock, ids = SystemClock(), Uuid7Ids()
         self.cache = BillingCache(feed=Feed(), clock=clock, default_plan_key="free")
@@ -77,6 +81,11 @@ class Bench:
             workers=(),
         )
         self.sent = 0
+
+    def cpu_s(self) -> float:
+        """Return the processor time that this process and the database have used so far, in seconds."""
+        fields = Path(f"/proc/{self.mongod_pid}/stat").read_text().rpartition(")")[2].split()
+        return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def fill(self) -> None:
         """Make a plan without an end in sight, the workspaces, and a counter for each."""
@@ -149,22 +158,45 @@ def percentile(took: list[float], share: float) -> float:
     return sorted(took)[min(len(took) - 1, int(len(took) * share))] * 1000
 
 
-async def compare(bench: Bench, name: str, *, callers: int, spread: int, rounds: int, seconds: float) -> float:
-    """Print one line a side, and return the ratio of their rates, medians over rounds in turns."""
-    rates: dict[str, list[float]] = {"consume": [], "bare": []}
-    times: dict[str, list[float]] = {"consume": [], "bare": []}
+class Side:
+    """What one side came to over the rounds."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+        self.times: list[float] = []
+        self.cpu_s = 0.0
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time per call, of this process and the database's."""
+        return self.cpu_s / len(self.times) * 1_000_000
+
+
+async def compare(
+    bench: Bench, name: str, *, callers: int, spread: int, rounds: int, seconds: float
+) -> dict[str, Side]:
+    """Let both sides run in turns; print a line for each, and their ratios."""
+    sides = {"consume": Side(), "bare": Side()}
     for _ in range(rounds):
-        for side, call in (("consume", bench.consume), ("bare", bench.bare)):
+        for side, call in zip(sides.values(), (bench.consume, bench.bare), strict=True):
+            before_s = bench.cpu_s()
             per_second, took = await rate(call, callers=callers, spread=spread, seconds=seconds)
-            rates[side].append(per_second)
-            times[side].extend(took)
-    for side, found in rates.items():
-        p50, p99 = percentile(times[side], 0.5), percentile(times[side], 0.99)
-        speed = statistics.median(found)
-        print(f"{name:20} {callers:4} callers  {side:8} {speed:8.0f}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms")
-    ratio = statistics.median(rates["consume"]) / statistics.median(rates["bare"])
-    print(f"{name:20} {callers:4} callers  ratio    {ratio:8.2f}")
-    return ratio
+            side.cpu_s += bench.cpu_s() - before_s
+            side.rates.append(per_second)
+            side.times.extend(took)
+    for word, side in sides.items():
+        p50, p99 = percentile(side.times, 0.5), percentile(side.times, 0.99)
+        print(
+            f"{name:17} {callers:4} callers  {word:8} {side.rate:8.0f}/s  p50 {p50:6.1f} ms  p99 {p99:6.1f} ms"
+            f"  {side.cpu_us:6.0f} us of CPU a call"
+        )
+    ratio, cpu = sides["consume"].rate / sides["bare"].rate, sides["bare"].cpu_us / sides["consume"].cpu_us
+    print(f"{name:17} {callers:4} callers  ratio    {ratio:8.2f}    {cpu:.2f} calls for the CPU of one bare update")
+    return sides
 
 
 async def revocations(bench: Bench, seconds: float) -> None:
@@ -180,16 +212,20 @@ async def revocations(bench: Bench, seconds: float) -> None:
         print(f"revocation written and in RAM, {name:24} p50 {p50:6.1f} ms  p99 {p99:6.1f} ms  n={len(took)}")
 
 
-async def run(uri: str, *, rounds: int, seconds: float) -> None:
-    bench = Bench(uri)
+async def run(mongod: EmbeddedMongod, *, rounds: int, seconds: float) -> None:
+    bench = Bench(mongod.uri, mongod.pid or 0)
     await bench.mongo.open()
     await bench.fill()
     async with bench.sync.running():
         await bench.sync.until_ready()
         await rate(bench.consume, callers=32, spread=SPREAD, seconds=1)
+        one_loop: dict[str, float] = {}
         for callers in (1, 64, 256):
-            await compare(bench, "one hot workspace", callers=callers, spread=1, rounds=rounds, seconds=seconds)
-            await compare(bench, "1,000 workspaces", callers=callers, spread=SPREAD, rounds=rounds, seconds=seconds)
+            for name, spread in (("one hot workspace", 1), ("1,000 workspaces", SPREAD)):
+                sides = await compare(bench, name, callers=callers, spread=spread, rounds=rounds, seconds=seconds)
+                one_loop.setdefault(name, sides["bare"].rate)
+                ratio = sides["consume"].rate / one_loop[name]
+                print(f"{name:17} {callers:4} callers  beside one bare loop alone {ratio:.2f}")
         await revocations(bench, seconds * 2)
     await bench.mongo.close()
 
@@ -203,7 +239,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         mongod = EmbeddedMongod.start(Path(folder))
         try:
-            asyncio.run(run(mongod.uri, rounds=given.rounds, seconds=given.seconds))
+            asyncio.run(run(mongod, rounds=given.rounds, seconds=given.seconds))
         finally:
             mongod.stop()
 
