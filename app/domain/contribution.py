@@ -20,7 +20,6 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `id` is the grant's or override's own id, or `source_id:feature_key` where a plan contributes;
     `source_id` is the subscription's, the plan's (free plan, trial) or the workspace's id.
     `remaining` and `priority` are of what is used up beside the plans; `resets_at` is when it is full again.
-    `used` is of what is counted beside the plans' windows, so not of what a window has inherited.
     """
 
     id: str
@@ -32,7 +31,6 @@ class Contribution(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reset_period: ResetPeriod | None = None
     effective_at: int | None = None
     expires_at: int | None = None
-    used: Decimal | None = None
     remaining: Decimal | None = None
     priority: int | None = None
     resets_at: int | None = None
@@ -82,7 +80,6 @@ def of_buckets(supply: Supply) -> tuple[Contribution, ...]:
             reset_period=bucket.reset_period,
             effective_at=bucket.effective_at,
             expires_at=bucket.expires_at,
-            used=bucket.used,
             remaining=None if bucket.amount is None else bucket.left,
             priority=bucket.priority,
             resets_at=None if bucket.reset_period is ResetPeriod.NEVER else bucket.ends_at,

@@ -1,6 +1,7 @@
 """The one door that decides access: `evaluate`, a pure function of records and the instant."""
 
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -42,10 +43,21 @@ MOST_SPECIFIC: Final = (
 """Why nothing gives the feature: the first of these that is found is the reason."""
 
 
+class Gauge(msgspec.Struct, frozen=True, gc=False):
+    """What is used of one of the plans' windows, and at which percentages of its `limit` somebody wants to be told."""
+
+    reset_period: ResetPeriod
+    period_start_at: int
+    used: Decimal
+    limit: Decimal
+    thresholds: tuple[int, ...]
+
+
 class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Usage in the window that binds most, with all that stands beside it. In credits for CREDIT features.
 
-    `limit` and `remaining` are None where unlimited. `reserved` is held back and neither used nor remaining.
+    `limit` and `remaining` are None where unlimited. `reserved` is held back and neither used nor remaining. `gauges`
+    are of the windows that have thresholds and a limit.
     """
 
     used: Decimal
@@ -55,7 +67,7 @@ class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     overage: Decimal
     period_start_at: int | None
     resets_at: int | None
-    thresholds: tuple[int, ...] = ()
+    gauges: tuple[Gauge, ...] = ()
 
 
 class Entitlement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -274,5 +286,11 @@ def usage_of(supply: Supply) -> UsageAnswer:
         overage=_ZERO if limit is None else sum(beyond, _ZERO),
         period_start_at=(window.period.start_at or None) if window else None,
         resets_at=window.period.end_at if window else None,
-        thresholds=window.thresholds if window else (),
+        gauges=tuple(_gauges(supply)),
     )
+
+
+def _gauges(supply: Supply) -> Iterator[Gauge]:
+    for ref, window in supply.every_window.items():
+        if window.thresholds and window.capacity:
+            yield Gauge(ref.reset_period, ref.start_at, window.used, window.capacity, window.thresholds)

@@ -54,7 +54,7 @@ class Live:
         directives=requires(*READS_ENTITLEMENTS),
         description=(
             "Thresholds of a workspace's plan that usage has reached: those of the current period first, then each as "
-            "it is reached; once per connection, feature, period and threshold."
+            "it is reached; once per connection, feature, limit, period and threshold."
         ),
     )
     async def usage_threshold_reached(
@@ -69,7 +69,11 @@ class Live:
                     found = await _answers(context, workspace_id, keys)
                     reached = {mark: answer for answer in found.entitlements for mark in thresholds_reached(answer)}
                     for mark in sorted(reached.keys() - told):
-                        yield UsageThreshold(threshold=mark.percent, entitlement=Entitlement.from_domain(reached[mark]))
+                        yield UsageThreshold(
+                            threshold=mark.percent,
+                            reset_period=mark.reset_period,
+                            entitlement=Entitlement.from_domain(reached[mark]),
+                        )
                     if not found.is_unknown:
                         told = still_running(told, found.entitlements) | reached.keys()
                     await _changed(context, workspace_id, changes, found)

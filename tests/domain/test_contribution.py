@@ -58,7 +58,7 @@ def test_the_free_plan_and_a_trial_are_told_by_the_plan() -> None:
 def test_what_is_not_counted_has_neither_amount_nor_period() -> None:
     (days,) = told("retention_days", subscriptions=(sub(),))
 
-    assert (days.value, days.amount, days.reset_period, days.used) == (30, None, None, None)
+    assert (days.value, days.amount, days.reset_period) == (30, None, None)
 
 
 def test_an_override_is_told_by_its_own_id() -> None:
@@ -82,7 +82,6 @@ def test_a_grant_of_an_amount_tells_what_is_left_of_it_and_its_place() -> None:
         reset_period=ResetPeriod.WEEK,
         effective_at=NOW - DAY,
         expires_at=NOW + 9 * DAY,
-        used=Decimal(30),
         remaining=Decimal(20),
         priority=20,
         resets_at=NOW + 6 * DAY,
@@ -93,7 +92,6 @@ def test_an_unlimited_grant_has_no_amount_and_nothing_that_could_remain() -> Non
     *_, found = told(grants=(grant(unlimited=True),), balance=balance(pots={"api_calls": (pot(30),)}))
 
     assert (found.limit_behavior, found.amount, found.remaining) == (LimitBehavior.UNLIMITED, None, None)
-    assert found.used == 30
 
 
 def test_a_grant_of_a_level_or_a_value_is_told_without_a_pot() -> None:
@@ -115,7 +113,7 @@ def test_an_add_on_is_told_by_what_is_left_of_it() -> None:
     *_, found = told(catalogue=Catalogue(FEATURES, (PRO, pack)), subscriptions=(bought,), balance=spent)
 
     assert (found.id, found.source, found.source_id) == ("sub_1:pack:api_calls:NEVER", GrantSource.ADD_ON, "sub_1")
-    assert (found.amount, found.used, found.remaining, found.resets_at) == (30, 12, 18, None)
+    assert (found.amount, found.remaining, found.resets_at) == (30, 18, None)
 
 
 def test_what_was_carried_over_is_told_while_its_window_lasts() -> None:
@@ -127,6 +125,6 @@ def test_what_was_carried_over_is_told_while_its_window_lasts() -> None:
     *_, found = told(catalogue=rolling, subscriptions=(sub(),), balance=balance(meters={"api_calls": (month,)}))
 
     assert (found.id, found.source, found.effective_at) == ("rollover:MONTH", GrantSource.ROLLOVER, start_at)
-    assert (found.amount, found.remaining, found.used) == (200, 80, None)
+    assert (found.amount, found.remaining) == (200, 80)
     assert found.expires_at is not None
     assert found.expires_at > NOW

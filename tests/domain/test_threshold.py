@@ -16,13 +16,13 @@ from app.domain.workspace_state import WorkspaceState
 
 def answer_after(used: str, *, amount: int | None = 100, **fields: Any) -> Entitlement:
     row = limit(amount=amount, behavior=LimitBehavior.SOFT, thresholds=(80, 100, 150))
-    return answer_of(row, meter(used, NOW, row.reset_period, None), **fields)
+    return answer_of((row,), (meter(used, NOW, row.reset_period, None),), **fields)
 
 
-def answer_of(row: PlanFeature, counted: Meter, **fields: Any) -> Entitlement:
-    catalogue = Catalogue([feature()], [plan("free", row, prices=())], default_plan_key="free")
+def answer_of(rows: tuple[PlanFeature, ...], counted: tuple[Meter, ...], **fields: Any) -> Entitlement:
+    catalogue = Catalogue([feature()], [plan("free", *rows, prices=())], default_plan_key="free")
     pots, reservations = fields.pop("pots", ()), fields.pop("reservations", ())
-    held = balance(meters={"api_calls": (counted,)}, pots={"api_calls": pots}, reservations=reservations)
+    held = balance(meters={"api_calls": counted}, pots={"api_calls": pots}, reservations=reservations)
     state = WorkspaceState(workspace=workspace(created_at=NOW), balance=held, **fields)
     return evaluate("api_calls", state, catalogue, NOW)
 
@@ -79,12 +79,31 @@ def test_what_was_carried_over_belongs_to_the_window() -> None:
 
     def after(used: str) -> list[Reached]:
         month = meter(used, NOW, end_at=NOW + DAY, limit=Decimal(100), carried=Decimal(50))
-        return list(thresholds_reached(answer_of(row, month)))
+        return list(thresholds_reached(answer_of((row,), (month,))))
 
     assert (after("119"), len(after("120"))) == ([], 1)
 
 
+def test_every_window_has_its_own() -> None:
+    rows = (limit(thresholds=(50,)), limit(amount=10, reset=ResetPeriod.DAY, thresholds=(80,)))
+    counted = (meter(60, NOW), meter(8, NOW, ResetPeriod.DAY, NOW + DAY))
+
+    marks = list(thresholds_reached(answer_of(rows, counted)))
+
+    assert marks == [
+        Reached("api_calls", ResetPeriod.DAY, NOW, 80),
+        Reached("api_calls", ResetPeriod.MONTH, NOW, 50),
+    ]
+
+
+def test_a_threshold_of_a_window_that_does_not_bind_is_reached_too() -> None:
+    rows = (limit(thresholds=(50,)), limit(amount=10, reset=ResetPeriod.DAY))
+    counted = (meter(60, NOW), meter(10, NOW, ResetPeriod.DAY, NOW + DAY))
+
+    assert [mark.percent for mark in thresholds_reached(answer_of(rows, counted))] == [50]
+
+
 def test_marks_of_periods_that_are_over_are_forgotten() -> None:
-    running, over = Reached("api_calls", NOW, 80), Reached("api_calls", NOW - 1, 80)
+    running, over = (Reached("api_calls", ResetPeriod.MONTH, at, 80) for at in (NOW, NOW - 1))
 
     assert still_running({running, over}, [answer_after("80")]) == {running}

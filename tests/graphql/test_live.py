@@ -229,7 +229,7 @@ async def test_a_trial_that_ends_in_days_waits_without_turning(api: Api, host: s
 
 
 THRESHOLD = """subscription($w: ID!) { usageThresholdReached(workspaceId: $w) {
-    threshold entitlement { featureKey usage { used } } } }"""
+    threshold resetPeriod entitlement { featureKey usage { used } } } }"""
 
 
 def used(amount: int, version: int, start_at: int = NOW - 10 * DAY) -> Balance:
@@ -268,6 +268,7 @@ async def test_a_threshold_is_told_of_once_per_period(api: Api, host: str) -> No
         message = await read(ws)
         assert message["type"] == "next", message
         found = message["payload"]["data"]["usageThresholdReached"]
+        assert found["resetPeriod"] == "MONTH"
         return found["threshold"], found["entitlement"]["usage"]["used"]
 
     marked(api)

@@ -140,4 +140,5 @@ class UsageSummary:
 )
 class UsageThreshold:
     threshold: int = strawberry.field(description="In percent of the limit, as the plan sets it.")
+    reset_period: ResetPeriod = strawberry.field(description="Of the limit: a plan may have several.")
     entitlement: Entitlement = strawberry.field(description="As it is now: a check for one more unit.")
