@@ -38,7 +38,7 @@ async def deliver_all(service: Service, events: list[dict[str, object]], *, kill
     return acknowledged
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_every_acknowledged_event_has_its_effect_exactly_once(
     mongodb_uri: str, database: str, tmp_path: Path, sandbox: StripeSandboxProcess, account: Account
 ) -> None:
@@ -71,10 +71,10 @@ async def test_every_acknowledged_event_has_its_effect_exactly_once(
         assert SUBSCRIPTIONS // 2 <= len(acknowledged) < SUBSCRIPTIONS
 
         service.start().wait_until_ready()
-        await eventually_equal(missing, 0, within_s=45)
+        await eventually_equal(missing, 0, within_s=90)
 
         assert await deliver_all(service, created) == {event["data"]["object"]["id"] for event in created}
-        await eventually_equal(versions, {1: SUBSCRIPTIONS})
+        await eventually_equal(versions, {1: SUBSCRIPTIONS}, within_s=90)
         written = stored.audit.aggregate(
             [{"$match": {"kind": "subscriptions"}}, {"$group": {"_id": "$recordId", "n": {"$sum": 1}}}]
         )
