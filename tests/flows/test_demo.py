@@ -80,7 +80,7 @@ def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[subpr
     process.stdout.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
     demo: tuple[subprocess.Popen[str], dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -106,7 +106,7 @@ async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
     eventually(lambda: not any(alive(pid) for pid in children))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("demo", [pytest.param(["--no-stripe-key"], id="no Stripe key")], indirect=True)
 async def test_events_alone_are_believed_and_kill_9_leaves_no_orphan(
     demo: tuple[subprocess.Popen[str], dict[str, Any]],

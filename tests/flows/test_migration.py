@@ -92,7 +92,7 @@ async def has_moved(stored: Database[Raw], number: int) -> bool:
     return moved(stored) >= number
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_every_subscriber_is_moved_once_through_a_kill(
     mongodb_uri: str, database: str, tmp_path: Path, stored: Database[Raw]
 ) -> None:

@@ -138,7 +138,7 @@ async def kill_again_and_again(victim: Service, flood: Flood) -> None:
     flood.open.set()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_every_key_counts_once_whenever_a_process_is_killed(
     impatient_mongodb: str, database: str, tmp_path: Path
 ) -> None:

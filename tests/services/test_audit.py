@@ -279,7 +279,7 @@ asyncio.run(seal())
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_sealer_that_is_killed_leaves_no_half_a_seal(
     rt: Runtime, db: Stored, mongodb_uri: str, database: str
 ) -> None:

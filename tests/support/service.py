@@ -24,7 +24,7 @@ from app.store.mongo import Mongo
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("entitled")
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 def free_port() -> int:
