@@ -14,7 +14,14 @@ from aiolimiter import AsyncLimiter
 
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.domain.stripe_event import FetchedObject
-from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError, SignatureError
+from app.ports.stripe import (
+    CursorGoneError,
+    ListedPage,
+    Listing,
+    ProcessorRefusedError,
+    ProcessorUnavailableError,
+    SignatureError,
+)
 from app.ports.system import Clock
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -28,11 +35,13 @@ _PATHS: Final[Mapping[str, str]] = {
     "price": "/v1/prices",
     "subscription": "/v1/subscriptions",
 }
+_LISTS: Final[Mapping[str, str]] = {**_PATHS, "event": "/v1/events"}
 _ITEMS: Final = "/v1/subscription_items"
 _FEATURES: Final = "/v1/entitlements/features"
 _PAGE: Final = 100
 _MAX_PAGES: Final = 50
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+_MAX_PAGE_BYTES: Final = 32 * 1024 * 1024  # a page holds up to a hundred objects
 _MESSAGE_LENGTH: Final = 300
 _RETRIABLE: Final = frozenset({408, 409, 425, 429})
 
@@ -60,7 +69,7 @@ class StripeProcessor:
         self._rate = AsyncLimiter(max(1, rate_per_s), max(1, 1 / rate_per_s))
         self._endpoint_rates = {
             path: AsyncLimiter(max(1, endpoint_rate_per_s), max(1, 1 / endpoint_rate_per_s))
-            for path in (*_PATHS.values(), _ITEMS, _FEATURES)
+            for path in (*_LISTS.values(), _ITEMS, _FEATURES)
         }
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
@@ -75,8 +84,26 @@ class StripeProcessor:
         if found.get("id") != id:
             raise ProcessorUnavailableError(f"asked for {id}, Stripe answered with something else")
         gone = found.get("deleted") is True
-        raw = await self._with_all_items(found, answer.body) if type == "subscription" and not gone else answer.body
+        raw = answer.body if gone else await self._whole(type, found, answer.body)
         return FetchedObject(id=id, type=type, raw=raw, api_version=answer.headers.get("stripe-version"), gone=gone)
+
+    async def list_page(self, listing: Listing, *, after: str | None) -> ListedPage:
+        """Read one page of a list; of subscriptions with every page of their items."""
+        params = dict(listing.filters) | ({"starting_after": after} if after else {})
+        try:
+            answer = await self._get(_LISTS[listing.type], limit=_PAGE, **params)
+        except _GoneError as error:
+            raise (CursorGoneError if after else ProcessorRefusedError)(str(error)) from error
+        page = _page(answer.body)
+        found = [_object(one) for one in _array(_object(answer.data).get("data"))]
+        ids, version = [_id_of(one) for one in found], answer.headers.get("stripe-version")
+        if after in ids or (page.has_more and not ids):
+            raise ProcessorUnavailableError(f"the list of {listing.type}s does not go on after {after}")
+        objects = [
+            FetchedObject(id, listing.type, await self._whole(listing.type, one, bytes(raw).decode()), version)
+            for id, one, raw in zip(ids, found, page.data, strict=True)  # noqa: A001 - the API's word
+        ]
+        return ListedPage(tuple(objects), ids[-1] if page.has_more else None)
 
     async def catalogue(self) -> StripeCatalogue:
         """Read every product and price, archived ones too, and the features that are offered and given."""
@@ -94,11 +121,17 @@ class StripeProcessor:
         """Close the connections."""
         await self._transport.close_async()
 
-    async def _with_all_items(self, found: dict[str, Any], body: str) -> str:
+    async def _whole(self, type: str, found: dict[str, Any], body: str) -> str:
+        """Return an object as JSON with every page of its sub-lists; untouched where all are in it."""
+        if type != "subscription":
+            return body
         listing = _object(found.get("items"))
         if not listing.get("has_more"):
             return body
-        items = await self._rest_of(_array(listing.get("data")), _ITEMS, subscription=found["id"])
+        try:
+            items = await self._rest_of(_array(listing.get("data")), _ITEMS, subscription=found["id"])
+        except _GoneError as error:
+            raise ProcessorUnavailableError(f"deleted while its items were read: {error}") from error
         merged = {**found, "items": {**listing, "data": items, "has_more": False}}
         return orjson.dumps(merged).decode()
 
@@ -181,6 +214,13 @@ class _Attached(msgspec.Struct, frozen=True):
     entitlement_feature: _HasId
 
 
+class _Page(msgspec.Struct):
+    """A page of a list, each object in it as the JSON that came."""
+
+    data: list[msgspec.Raw]
+    has_more: bool = False
+
+
 class _TooLargeError(Exception):
     """The answer is longer than any object of Stripe's."""
 
@@ -199,9 +239,11 @@ class _BoundedTransport(stripe.HTTPClient):
     ) -> tuple[bytes, int, Mapping[str, str]]:
         """Send one request and return body, status and headers."""
         try:
-            request = self._httpx.stream(method.upper(), url, headers=dict(headers), content=post_data)
+            request_url = httpx.URL(url)
+            request = self._httpx.stream(method.upper(), request_url, headers=dict(headers), content=post_data)
             async with request as answer:
-                return await _read_bounded(answer), answer.status_code, answer.headers
+                most_bytes = _MAX_PAGE_BYTES if request_url.query else _MAX_ANSWER_BYTES
+                return await _read_bounded(answer, most_bytes), answer.status_code, answer.headers
         except (httpx.HTTPError, httpx.InvalidURL, _TooLargeError) as error:
             raise stripe.APIConnectionError(f"{type(error).__name__}: {error}") from error
 
@@ -214,12 +256,12 @@ class _BoundedTransport(stripe.HTTPClient):
         await self._httpx.aclose()
 
 
-async def _read_bounded(answer: httpx.Response) -> bytes:
+async def _read_bounded(answer: httpx.Response, most_bytes: int) -> bytes:
     body = bytearray()
     async for chunk in answer.aiter_bytes():
         body += chunk
-        if len(body) > _MAX_ANSWER_BYTES:
-            raise _TooLargeError(f"more than {_MAX_ANSWER_BYTES} bytes")
+        if len(body) > most_bytes:
+            raise _TooLargeError(f"more than {most_bytes} bytes")
     return bytes(body)
 
 
@@ -252,6 +294,20 @@ def _is_signed(payload: bytes, header: str, secret: str) -> bool:
 def _signed_at_s(header: str) -> int:
     parts = (part.split("=", 2) for part in header.split(","))
     return int(next(part[1] for part in parts if part[0] == "t"))
+
+
+def _page(body: str) -> _Page:
+    try:
+        return msgspec.json.decode(body, type=_Page)
+    except (ValueError, RecursionError) as error:
+        raise ProcessorUnavailableError(f"Stripe's answer is not the list that was expected: {error}") from error
+
+
+def _id_of(found: dict[str, Any]) -> str:
+    id = found.get("id")  # noqa: A001 - the API's word
+    if not isinstance(id, str) or not id:
+        raise ProcessorUnavailableError("Stripe's list holds something without an id")
+    return id
 
 
 def _object(value: Any) -> dict[str, Any]:

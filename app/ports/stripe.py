@@ -6,7 +6,19 @@ from typing import Protocol
 import msgspec
 
 from app.domain.stripe_catalogue import StripeCatalogue
-from app.domain.stripe_event import DirtyObject, FetchedObject, StripeEvent, StripeEventStatus
+from app.domain.stripe_event import (
+    DirtyObject,
+    Discard,
+    Discarded,
+    FetchedObject,
+    ObjectName,
+    QueuedObject,
+    ReceivedObjects,
+    StripeEvent,
+    StripeEventFilter,
+    StripeEventStatus,
+    StripeTrace,
+)
 from app.domain.sync_status import StripeBacklog
 from app.ports.store import Page
 
@@ -31,9 +43,32 @@ class Inbox(Protocol):
         ...
 
     async def events_page(
-        self, *, status: StripeEventStatus | None, after: str | None, first: int
+        self, wanted: StripeEventFilter, *, after: tuple[int, str] | None, first: int
     ) -> Page[StripeEvent]:
-        """Return events, the newest received first. `after` is an event's id."""
+        """Return events, the newest received first. `after` is the instant of an event's receipt and its id."""
+        ...
+
+    async def queued(self, ids: Collection[str]) -> dict[str, QueuedObject]:
+        """Return those of the objects of which something is still to be learned."""
+        ...
+
+    async def received(self, *, from_at: int, to_at: int, after: tuple[int, str] | None, most: int) -> ReceivedObjects:
+        """Return what events are about that were received in `[from_at, to_at)`, at most so many, the oldest first.
+
+        Events whose objects cannot be asked for are passed over.
+        """
+        ...
+
+    async def failed(self, *, since_at: int, after: str | None, most: int) -> tuple[ObjectName, ...]:
+        """Return objects whose last attempt failed then or later and that wait or are dead, by their ids."""
+        ...
+
+    async def mark_all(self, objects: Sequence[ObjectName]) -> None:
+        """Mark many objects, in batches; see `mark`."""
+        ...
+
+    async def discard(self, wanted: Discard) -> Discarded:
+        """Give dead letters up; whatever is not dead stays as it is."""
         ...
 
     async def backlog(self) -> StripeBacklog:
@@ -67,7 +102,14 @@ class WorkQueue(Protocol):
         """Return the object's events not yet reflected, the oldest first; `payload` is empty unless asked for."""
         ...
 
-    async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
+    async def note(
+        self,
+        events: Collection[str],
+        status: StripeEventStatus,
+        *,
+        reason: str | None = None,
+        trace: StripeTrace | None = None,
+    ) -> None:
         """Note what became of events. Comes before the object is settled, so that a crash between repeats the work."""
         ...
 
@@ -125,6 +167,35 @@ class PaymentProcessor(Protocol):
         Raises `ProcessorUnavailableError` (retry later) or `ProcessorRefusedError` (retrying will not help).
         """
         ...
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One of Stripe's lists: the objects of a type ("event" too), narrowed by Stripe's own parameters."""
+
+    type: str
+    filters: tuple[tuple[str, str], ...] = ()
+
+
+class ListedPage(msgspec.Struct, frozen=True):
+    """Up to a hundred objects, the newest first. `after` leads to the next page, None at the end."""
+
+    objects: tuple[FetchedObject, ...]
+    after: str | None
+
+
+class ProcessorLists(PaymentProcessor, Protocol):
+    """Stripe's API with its lists."""
+
+    async def list_page(self, listing: Listing, *, after: str | None) -> ListedPage:
+        """Read one page, each object with every page of its sub-lists.
+
+        Raises as `retrieve` does, and `CursorGoneError` where the object that `after` names has left the list.
+        """
+        ...
+
+
+class CursorGoneError(Exception):
+    """The object that the next page was to follow is not in the list any more: begin the list again."""
 
 
 class StripeCatalogueSource(Protocol):
