@@ -31,6 +31,7 @@ from app.services.lookup import Lookup
 from app.settings import Settings
 from app.store.audit import MongoAuditTrail
 from app.store.inbox import MongoInbox
+from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
@@ -146,6 +147,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
         inbox=inbox,
+        jobs=MongoJobStates(mongo, clock),
         lookup=Lookup(store, cache, clock),
         sync=sync,
         metrics=Metrics(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from app.cache.cache import BillingCache
 from app.ports.audit import AuditTrail
+from app.ports.jobs import JobStates
 from app.ports.store import RecordStore, WorkspaceLookup
 from app.ports.stripe import Inbox, StripeCatalogueSource
 from app.ports.sync import Sync
@@ -25,6 +26,7 @@ class Runtime:
     usage: UsageWriter
     cache: BillingCache
     inbox: Inbox
+    jobs: JobStates
     lookup: WorkspaceLookup
     sync: Sync
     metrics: Metrics

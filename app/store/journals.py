@@ -1,4 +1,4 @@
-"""The collections beside the records: usage events, audit, idempotency results, Stripe events; what expires."""
+"""The collections beside the records: usage events, audit, idempotency results, Stripe events, jobs; what expires."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -131,6 +131,12 @@ class StripeEventDocument(StoredDocument):
     attempts: int
     reason: Text | None
     processed_at: datetime | None
+    foreign: bool
+    first_fetched_at: datetime | None
+    written_at: datetime | None
+    applied_at: datetime | None
+    discarded_by: Text | None
+    discard_reason: Text | None
 
     class Settings:
         name = "stripe_events"
@@ -150,7 +156,9 @@ class StripeDirtyDocument(StoredDocument):
     attempts: int
     last_error: Text | None = None
     state: Text
+    marked_at: datetime
     due_at: datetime
+    failed_at: datetime | None = None
     lease_token: Text | None = None
     parked_under: list[Text]
 
@@ -158,9 +166,23 @@ class StripeDirtyDocument(StoredDocument):
         name = "stripe_dirty"
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel([("state", ASCENDING), ("dueAt", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("markedAt", ASCENDING)]),
             IndexModel("leaseToken", partialFilterExpression={"leaseToken": {"$type": "string"}}),
             IndexModel("parkedUnder"),
         )
+
+
+class JobDocument(StoredDocument):
+    """How far a long job is; `app.store.jobs` says how its fields move."""
+
+    state: dict[str, Any] | None
+    revision: int
+    lease_token: Text | None
+    lease_until: datetime
+
+    class Settings:
+        name = "jobs"
+        indexes: ClassVar[Sequence[IndexModel]] = ()
 
 
 JOURNAL_DOCUMENTS: Final[tuple[type[StoredDocument], ...]] = (
@@ -170,4 +192,5 @@ JOURNAL_DOCUMENTS: Final[tuple[type[StoredDocument], ...]] = (
     ResultDocument,
     StripeEventDocument,
     StripeDirtyDocument,
+    JobDocument,
 )

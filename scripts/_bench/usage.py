@@ -65,6 +65,7 @@ class Bench:
             usage=GroupCommit(store, ledger, self.cache, clock=clock, ids=ids),
             cache=self.cache,
             inbox=nothing,
+            jobs=nothing,
             lookup=Lookup(store, self.cache, clock),
             sync=nothing,
             metrics=Metrics(),

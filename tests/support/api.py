@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from support.audit import EmptyAuditTrail
 from support.clock import FrozenClock, SequentialIds
-from support.runtime import FakeInbox, FakeStripe, FakeSync
+from support.runtime import FakeInbox, FakeJobs, FakeStripe, FakeSync
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -106,6 +106,7 @@ class Api:
         self.store = FakeStore(self.clock)
         self.sync = FakeSync()
         self.inbox = FakeInbox()
+        self.jobs = FakeJobs()
         self.rt = rt or self._runtime()
         self.app: Starlette = build_app(
             self.rt,
@@ -133,6 +134,7 @@ class Api:
             usage=GroupCommit(store, store, cache, clock=self.clock, ids=ids),
             cache=cache,
             inbox=self.inbox,
+            jobs=self.jobs,
             lookup=Lookup(store, cache, self.clock),
             sync=self.sync,
             metrics=Metrics(),

@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from support.clock import FrozenClock, SequentialIds
 
 from app.cache.cache import BillingCache
@@ -22,11 +24,13 @@ from app.domain.sync_status import (
     SyncStatus,
 )
 from app.domain.workspace_state import WorkspaceState
+from app.ports.jobs import S
 from app.ports.store import Page
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.store.audit import MongoAuditTrail
+from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
@@ -118,6 +122,30 @@ class FakeInbox:
         return StripeBacklog(pending=0, parked=0, dead=0, last_event_at=None)
 
 
+class FakeJobs:
+    """The states of jobs in a dict. Nobody else ever holds a lease."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, tuple[msgspec.Struct, int]] = {}
+
+    async def read(self, name: str, type: type[S]) -> tuple[S | None, int]:
+        state, revision = self.states.get(name, (None, 0))
+        assert state is None or isinstance(state, type)
+        return state, revision
+
+    async def write(self, name: str, state: msgspec.Struct, *, revision: int) -> bool:
+        if self.states.get(name, (None, 0))[1] != revision:
+            return False
+        self.states[name] = state, revision + 1
+        return True
+
+    async def lease(self, *_: Any, **__: Any) -> bool:
+        return True
+
+    async def give_up(self, *_: Any) -> None:
+        return
+
+
 @dataclass(frozen=True)
 class Fakes:
     """The runtime's collaborators, by their own types."""
@@ -166,6 +194,7 @@ async def running(
             usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
             cache=cache,
             inbox=FakeInbox(),
+            jobs=MongoJobStates(mongo, clock),
             lookup=Lookup(store, cache, clock),
             sync=FakeSync(),
             metrics=Metrics(),

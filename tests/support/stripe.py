@@ -25,6 +25,7 @@ from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.store.audit import MongoAuditTrail
 from app.store.inbox import MongoInbox
+from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
@@ -265,6 +266,7 @@ async def syncing(uri: str, database: str) -> AsyncIterator[Sync]:
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
         inbox=inbox,
+        jobs=MongoJobStates(mongo, clock),
         lookup=Lookup(store, cache, clock),
         sync=FakeSync(),
         metrics=Metrics(),
