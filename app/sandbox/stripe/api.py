@@ -9,7 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.stripe import customers, entitlements, events, prices, products, subscription_items, subscriptions
+from app.sandbox.stripe import (
+    customers,
+    entitlements,
+    events,
+    prices,
+    products,
+    subscription_items,
+    subscriptions,
+    webhook_endpoints,
+)
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import decode_form, list_of, text
 from app.sandbox.stripe.idempotency import Answer, Answers
@@ -47,6 +56,11 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("POST", "/v1/subscriptions/{id}/pause", subscriptions.pause),
     ("POST", "/v1/subscriptions/{id}/resume", subscriptions.resume),
     ("GET", "/v1/subscription_items", subscription_items.list_all),
+    ("POST", "/v1/webhook_endpoints", webhook_endpoints.create),
+    ("GET", "/v1/webhook_endpoints", webhook_endpoints.list_all),
+    ("GET", "/v1/webhook_endpoints/{id}", retrieve(webhook_endpoints.KIND)),
+    ("POST", "/v1/webhook_endpoints/{id}", webhook_endpoints.update),
+    ("DELETE", "/v1/webhook_endpoints/{id}", webhook_endpoints.delete),
     ("GET", "/v1/events", events.list_all),
     ("GET", "/v1/events/{id}", events.retrieve),
 )

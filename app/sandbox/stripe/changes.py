@@ -7,27 +7,33 @@ from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, copy, is_hash, new_id
 
 _STEMS = {"subscription": "customer.subscription"}
+_WITH_FORMER_VALUES = (".updated", ".paused", ".resumed", ".deactivated", ".reactivated")
 
 
 def new_event(
     type: str, before: JsonObject | None, after: JsonObject, *, store: Store, version: str, at: int
 ) -> JsonObject:
     """Return the event that tells of `before` (None: the object is new) becoming `after`."""
-    snapshot = copy(render(after, version, store))
-    content: JsonObject = {"object": snapshot}
-    if before is not None and type.endswith((".updated", ".paused", ".resumed")):
-        content["previous_attributes"] = difference(copy(render(before, version, store)), snapshot)
     return {
         "id": new_id("evt"),
         "object": "event",
         "api_version": version,
         "created": at,
-        "data": content,
+        "data": event_data(type, before, after, store=store, version=version),
         "livemode": False,
         "pending_webhooks": 0,
         "request": {"id": None, "idempotency_key": None},
         "type": type,
     }
+
+
+def event_data(type: str, before: JsonObject | None, after: JsonObject, *, store: Store, version: str) -> JsonObject:
+    """Return what an event holds in the shape of `version`: the object, and the former values of what changed."""
+    snapshot = copy(render(after, version, store))
+    content: JsonObject = {"object": snapshot}
+    if before is not None and type.endswith(_WITH_FORMER_VALUES):
+        content["previous_attributes"] = difference(copy(render(before, version, store)), snapshot)
+    return content
 
 
 def derive_type(before: JsonObject | None, after: JsonObject) -> str:
@@ -48,6 +54,10 @@ def _verb(before: JsonObject | None, after: JsonObject) -> str:
             return "paused"
         case "paused", "active":
             return "resumed"
+        case _, "inactive":
+            return "deactivated"
+        case "inactive", "active":
+            return "reactivated"
         case _:
             return "updated"
 

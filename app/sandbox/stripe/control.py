@@ -1,4 +1,4 @@
-"""/_sandbox, which Stripe does not offer: set any field, send events again, move the webhook, inject faults."""
+"""/_sandbox, which Stripe does not offer: set any field, send events again, move the webhook, chaos and faults."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.stripe.changes import derive_type
+from app.sandbox.stripe.chaos import Chaos
 from app.sandbox.stripe.delivery import Endpoint
 from app.sandbox.stripe.errors import StripeError, no_such
 from app.sandbox.stripe.faults import Fault
@@ -16,6 +17,7 @@ from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject, copy, is_array, is_hash
 
 _T = TypeVar("_T")
+_NOT_TO_SET = ("event", "webhook_endpoint")
 _PERIOD = ("current_period_start", "current_period_end")
 
 
@@ -41,6 +43,9 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("POST", "/_sandbox/events/{id}/deliver", _deliver_again),
         ("POST", "/_sandbox/webhook", _set_webhook),
         ("GET", "/_sandbox/deliveries", _list_deliveries),
+        ("POST", "/_sandbox/chaos", _turn_dial),
+        ("GET", "/_sandbox/chaos", _show_dial),
+        ("DELETE", "/_sandbox/chaos", _reset_dial),
         ("POST", "/_sandbox/faults", _add_fault),
         ("GET", "/_sandbox/faults", _list_faults),
         ("DELETE", "/_sandbox/faults", _clear_faults),
@@ -71,7 +76,7 @@ def _decode(body: bytes, type: type[_T]) -> _T:
 def _set_object(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
     change = _decode(body, ObjectChange)
     before = sandbox.store.find(request.path_params["id"])
-    if before is None or before["object"] == "event" or before.get("deleted"):
+    if before is None or before["object"] in _NOT_TO_SET or before.get("deleted"):
         raise no_such("object", request.path_params["id"])
     after = copy(before)
     for path, value in change.set.items():
@@ -137,7 +142,7 @@ def _check_references(sandbox: Sandbox, obj: JsonObject) -> None:
 
 def _deliver_again(sandbox: Sandbox, request: Request, _: bytes) -> JsonObject:
     event = sandbox.store.get("event", request.path_params["id"])
-    sandbox.deliveries.send(event)
+    sandbox.deliveries.send_again(event)
     return event
 
 
@@ -153,15 +158,34 @@ def _list_deliveries(sandbox: Sandbox, request: Request, _: bytes) -> JsonObject
     return {"attempts": attempts, "unfinished": sum(sandbox.deliveries.unfinished.values())}
 
 
-def _add_fault(sandbox: Sandbox, _: Request, body: bytes) -> JsonObject:
+def _turn_dial(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
+    chaos = _decode(body, Chaos)
+    chaos.check()
+    sandbox.deliveries.turn(chaos)
+    return _show_dial(sandbox, request, body)
+
+
+def _show_dial(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
+    """Return where the dial stands, and under `done` what it has done since it was set."""
+    dial = sandbox.deliveries.dial
+    return {**msgspec.to_builtins(dial.chaos), "done": dial.done}
+
+
+def _reset_dial(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
+    sandbox.deliveries.turn(Chaos())
+    return _show_dial(sandbox, request, body)
+
+
+def _add_fault(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
     sandbox.faults.add(_decode(body, Fault))
-    return {"faults": sandbox.faults.rules}
+    return _list_faults(sandbox, request, body)
 
 
 def _list_faults(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
-    return {"faults": sandbox.faults.rules}
+    """Return the rules in force, and how often requests have met which kind since they were cleared."""
+    return {"faults": sandbox.faults.rules, "met": sandbox.faults.met}
 
 
-def _clear_faults(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
+def _clear_faults(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
     sandbox.faults.clear()
-    return {"faults": []}
+    return _list_faults(sandbox, request, body)

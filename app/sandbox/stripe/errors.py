@@ -6,7 +6,8 @@ from app.sandbox.stripe.wire import JsonObject
 class StripeError(Exception):
     """A request that Stripe would refuse.
 
-    Attributes: `status` (HTTP), `type`, `code` and `param` as in the envelope, `should_retry` as in the header.
+    Attributes: `status` (HTTP), `type`, `code` and `param` as in the envelope, `should_retry` and `retry_after`
+    (seconds) as in the headers.
     """
 
     def __init__(
@@ -18,6 +19,7 @@ class StripeError(Exception):
         code: str | None = None,
         param: str | None = None,
         should_retry: bool | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -25,9 +27,15 @@ class StripeError(Exception):
         self.code = code
         self.param = param
         self.should_retry = should_retry
+        self.retry_after = retry_after
 
     def to_headers(self) -> dict[str, str]:
-        return {} if self.should_retry is None else {"Stripe-Should-Retry": str(self.should_retry).lower()}
+        headers: dict[str, str] = {}
+        if self.should_retry is not None:
+            headers["Stripe-Should-Retry"] = str(self.should_retry).lower()
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        return headers
 
     def to_body(self) -> JsonObject:
         facts = {"code": self.code, "message": str(self), "param": self.param, "type": self.type}

@@ -29,4 +29,4 @@ def list_all(sandbox: Sandbox, call: Call) -> JsonObject:
 
 
 def _with_pending(sandbox: Sandbox, event: JsonObject) -> JsonObject:
-    return {**event, "pending_webhooks": int(event["id"] in sandbox.deliveries.unfinished)}
+    return {**event, "pending_webhooks": sandbox.deliveries.pending(event["id"])}

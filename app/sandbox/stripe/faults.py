@@ -1,6 +1,7 @@
 """Injected faults: what the next matching requests meet instead of, or before, their answer."""
 
-from typing import Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,30 +18,49 @@ _WORDS: dict[int, tuple[str, str, str | None]] = {
 _API_ERROR = ("An error occurred. Contact support.", "api_error", None)
 
 
-class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """A rule for the next `times` requests of `method` (None: any) whose path starts with `path`.
+class Fault(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A rule for the next `times` requests (null: all, until it is cleared) of `method` (null: any) to `path`.
 
-    `status` answers with that status; `delay` waits, then works; `slow_read` works at once and answers late, so that
-    its body is stale when it arrives.
+    `path` is the beginning of a path, or with `*` a pattern for all of it (`/v1/subscriptions/*`).
+    `status` answers with that status, and `should_retry` and `retry_after` (seconds) as headers where they are given;
+    `delay` waits, then works; `slow_read` works at once and answers late, so that its body is stale when it arrives.
+    `met` counts the requests that have met the rule.
     """
 
     kind: Literal["status", "delay", "slow_read"]
-    method: str | None = None
+    method: Literal["GET", "POST", "DELETE"] | None = None
     path: str = "/v1/"
-    times: int = 1
-    status: int = 500
+    times: Annotated[int, msgspec.Meta(ge=1)] | None = 1
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)] = 500
     should_retry: bool | None = None
-    delay_ms: int = 0
+    retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    delay_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    met: int = 0
+
+    def matches(self, method: str, path: str) -> bool:
+        is_path = fnmatchcase(path, self.path) if "*" in self.path else path.startswith(self.path)
+        return is_path and self.method in (None, method)
+
+    def is_used_up(self) -> bool:
+        return self.times is not None and self.met >= self.times
 
     def to_error(self) -> StripeError:
         message, kind, code = _WORDS.get(self.status, _API_ERROR)
-        return StripeError(message, status=self.status, type=kind, code=code, should_retry=self.should_retry)
+        return StripeError(
+            message,
+            status=self.status,
+            type=kind,
+            code=code,
+            should_retry=self.should_retry,
+            retry_after=self.retry_after,
+        )
 
 
 class Faults:
-    """The rules in force, oldest first."""
+    """The rules in force, oldest first; `met` counts what requests have met, by kind or status."""
 
     def __init__(self) -> None:
+        self.met: dict[str, int] = {}
         self._rules: list[Fault] = []
 
     @property
@@ -52,13 +72,16 @@ class Faults:
 
     def clear(self) -> None:
         self._rules.clear()
+        self.met.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return the first rule that matches, and use it up by one."""
         for rule in self._rules:
-            if rule.method in (None, method) and path.startswith(rule.path):
-                rule.times -= 1
-                if rule.times <= 0:
+            if rule.matches(method, path):
+                rule.met += 1
+                name = str(rule.status) if rule.kind == "status" else rule.kind
+                self.met[name] = self.met.get(name, 0) + 1
+                if rule.is_used_up():
                     self._rules.remove(rule)
                 return rule
         return None

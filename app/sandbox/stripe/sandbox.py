@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.sandbox.stripe.changes import derive_type, new_event
+from app.sandbox.stripe.changes import derive_type, event_data, new_event
 from app.sandbox.stripe.delivery import Deliveries, Endpoint
 from app.sandbox.stripe.faults import Faults
 from app.sandbox.stripe.forms import Form
@@ -76,5 +76,5 @@ class Sandbox:
             event["request"] = {"id": call.request_id, "idempotency_key": call.idempotency_key}
         self.store.put(event)
         if deliver:
-            self.deliveries.send(event)
+            self.deliveries.send(event, lambda shape: event_data(type, before, after, store=self.store, version=shape))
         return event

@@ -179,7 +179,7 @@ async def test_periods_stand_on_the_subscription_before_basil_and_on_its_items_s
 async def test_an_object_that_changes_during_a_slow_read_arrives_as_it_was(account: Account) -> None:
     subscription = await account.subscription()
     path = f"/v1/subscriptions/{subscription['id']}"
-    await account.control("faults", {"kind": "slow_read", "method": "GET", "delay_ms": 1000})
+    await account.control("faults", {"kind": "slow_read", "method": "GET", "delayMs": 1000})
 
     slow = asyncio.create_task(account.get(path))
     async with asyncio.timeout(5):

@@ -46,6 +46,18 @@ def test_difference_holds_the_former_values_only() -> None:
             "customer.subscription.resumed",
             id="resumed",
         ),
+        pytest.param(
+            {"object": "billing.meter", "status": "active"},
+            {"object": "billing.meter", "status": "inactive"},
+            "billing.meter.deactivated",
+            id="deactivated",
+        ),
+        pytest.param(
+            {"object": "billing.meter", "status": "inactive"},
+            {"object": "billing.meter", "status": "active"},
+            "billing.meter.reactivated",
+            id="reactivated",
+        ),
     ],
 )
 def test_the_type_follows_from_the_change(before: JsonObject | None, after: JsonObject, type: str) -> None:

@@ -102,9 +102,9 @@ async def test_unknown_objects_and_events_are_404(account: Account) -> None:
     ("fault", "type", "code", "retry"),
     [
         pytest.param({"status": 429}, "invalid_request_error", "rate_limit", None, id="rate"),
-        pytest.param({"status": 429, "should_retry": True}, "invalid_request_error", "rate_limit", "true", id="retry"),
+        pytest.param({"status": 429, "shouldRetry": True}, "invalid_request_error", "rate_limit", "true", id="retry"),
         pytest.param(
-            {"status": 429, "should_retry": False}, "invalid_request_error", "rate_limit", "false", id="no retry"
+            {"status": 429, "shouldRetry": False}, "invalid_request_error", "rate_limit", "false", id="no retry"
         ),
         pytest.param({"status": 409}, "invalid_request_error", "lock_timeout", None, id="conflict"),
         pytest.param({"status": 500}, "api_error", None, None, id="server"),
@@ -130,7 +130,7 @@ async def test_faults_can_be_taken_back(account: Account) -> None:
     await account.control("faults", {"kind": "status", "status": 500, "times": 9})
     await account.delete("/_sandbox/faults")
 
-    assert (await account.get("/_sandbox/faults")) == {"faults": []}
+    assert (await account.get("/_sandbox/faults")) == {"faults": [], "met": {}}
     await account.get("/v1/customers")
 
 
