@@ -1,6 +1,6 @@
 """The operations of /v1/prices."""
 
-from app.sandbox.stripe import products
+from app.sandbox.stripe import meters, products
 from app.sandbox.stripe.errors import StripeError, missing
 from app.sandbox.stripe.forms import FormValue, Reader, boolean, fields, integer, list_of, metadata, one_of, read, text
 from app.sandbox.stripe.resources import keep_equal, list_page, with_changes
@@ -55,8 +55,8 @@ _AT_CREATION: dict[str, Reader] = {
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
     params = read(call.form, {**_WRITABLE, **_AT_CREATION}, required=("currency",))
     _check_amounts(params)
-    if params.get("recurring") is not None and not params["recurring"].get("interval"):
-        raise missing("recurring[interval]")
+    if params.get("recurring") is not None:
+        _check_recurring(sandbox, params["recurring"])
     if "product_data" in params:
         params["product"] = products.save_new(sandbox, params.pop("product_data"), call)["id"]
     if not params.get("product"):
@@ -71,9 +71,33 @@ def _check_amounts(params: JsonObject) -> None:
         if not params.get("tiers") or not params.get("tiers_mode"):
             raise missing("tiers" if not params.get("tiers") else "tiers_mode")
         params["tiers"] = [_complete({**_TIER, **tier}) for tier in params["tiers"]]
+        _check_tiers(params["tiers"])
     elif params.get("unit_amount") is None and params.get("unit_amount_decimal") is None:
         raise missing("unit_amount")
     params.update(_amounts(params, "unit_amount"))
+
+
+def _check_recurring(sandbox: Sandbox, recurring: JsonObject) -> None:
+    if not recurring.get("interval"):
+        raise missing("recurring[interval]")
+    if not recurring.get("meter"):
+        return
+    if recurring.get("usage_type") != "metered":
+        raise StripeError("A price with a meter has usage_type=metered.", param="recurring[usage_type]")
+    if sandbox.store.get(meters.KIND, recurring["meter"], param="recurring[meter]")["status"] != meters.ACTIVE:
+        raise StripeError("The meter is inactive.", param="recurring[meter]")
+
+
+def _check_tiers(tiers: list[JsonObject]) -> None:
+    """Refuse tiers without amount, out of order, or that leave a quantity without a price."""
+    for index, tier in enumerate(tiers):
+        if tier["unit_amount_decimal"] is None and tier["flat_amount_decimal"] is None:
+            raise missing(f"tiers[{index}][unit_amount]")
+    *bounds, last = [tier["up_to"] for tier in tiers]
+    if last is not None:
+        raise StripeError("The last tier goes up to `inf`.", param=f"tiers[{len(tiers) - 1}][up_to]")
+    if None in bounds or bounds != sorted(set(bounds)):
+        raise StripeError("Each tier but the last goes up to more than the one before.", param="tiers")
 
 
 def _complete(tier: JsonObject) -> JsonObject:

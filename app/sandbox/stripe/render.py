@@ -5,8 +5,10 @@ from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, is_array, is_hash
 
 BASIL = "2025-03-31"  # since then periods belong to items
+_CLOVER = "2025-09-30"  # since then promotion codes name their coupon under `promotion`
 _EMBEDDED_ITEMS = 10
 _EXPAND_DEPTH = 4
+_ON_REQUEST = {"price": "tiers", "coupon": "applies_to"}
 _PLAN_FIELDS = (
     "active",
     "billing_scheme",
@@ -34,13 +36,22 @@ def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
             return _render_subscription(obj, version, store)
         case "subscription_item":
             return _render_item(obj, version, store)
-        case "price":
-            return {key: value for key, value in obj.items() if key != "tiers"}
+        case "price" | "coupon" as kind:
+            return {key: value for key, value in obj.items() if key != _ON_REQUEST[kind]}
+        case "promotion_code" if version < _CLOVER:
+            return _render_old_promotion_code(obj, version, store)
         case "product_feature":
             shown = {key: value for key, value in obj.items() if key != "product"}
             return {**shown, "entitlement_feature": store.get("entitlements.feature", obj["entitlement_feature"])}
         case _:
             return dict(obj)
+
+
+def _render_old_promotion_code(code: JsonObject, version: str, store: Store) -> JsonObject:
+    coupon_id = code["promotion"]["coupon"]
+    coupon = store.find(coupon_id) or {"id": coupon_id, "object": "coupon", "deleted": True}
+    shown = {key: value for key, value in code.items() if key != "promotion"}
+    return {**shown, "coupon": render(coupon, version, store)}
 
 
 def _render_subscription(subscription: JsonObject, version: str, store: Store) -> JsonObject:
@@ -125,7 +136,7 @@ def _include(parent: JsonObject, name: str, version: str, store: Store) -> None:
             chosen = [render(sub, version, store) for sub in of_customer[:_EMBEDDED_ITEMS]]
             url = f"/v1/customers/{parent['id']}/subscriptions"
             parent[name] = {"object": "list", "data": chosen, "has_more": len(of_customer) > len(chosen), "url": url}
-        case "price", "tiers":
-            parent[name] = store.get("price", parent["id"])["tiers"]
+        case ("price" | "coupon") as kind, _ if name == _ON_REQUEST[kind]:
+            parent[name] = store.get(kind, parent["id"])[name]
         case _:
             raise StripeError(f"This property cannot be expanded ({name}).", param="expand")

@@ -115,6 +115,37 @@ async def test_tiers_are_there_on_request(account: Account) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("tiers", "param"),
+    [
+        pytest.param({"tiers[0][up_to]": 10, "tiers[0][unit_amount]": 5}, "tiers[0][up_to]", id="ends"),
+        pytest.param({"tiers[0][up_to]": "inf"}, "tiers[0][unit_amount]", id="no amount"),
+        pytest.param(
+            {
+                "tiers[0][up_to]": 10,
+                "tiers[0][unit_amount]": 5,
+                "tiers[1][up_to]": 10,
+                "tiers[1][unit_amount]": 4,
+                "tiers[2][up_to]": "inf",
+                "tiers[2][unit_amount]": 3,
+            },
+            "tiers",
+            id="out of order",
+        ),
+        pytest.param({}, "tiers", id="none"),
+    ],
+)
+async def test_tiers_that_leave_a_quantity_without_price_are_refused(
+    account: Account, tiers: dict[str, object], param: str
+) -> None:
+    product = (await account.post("/v1/products", {"name": "Pro"}))["id"]
+    form = {"currency": "usd", "product": product, "billing_scheme": "tiered", "tiers_mode": "volume"}
+
+    body = await account.post("/v1/prices", {**form, **tiers}, status=400)
+
+    assert body["error"]["param"] == param
+
+
 async def test_prices_are_found_by_lookup_key(account: Account) -> None:
     monthly = await account.price(lookup_key="pro_monthly")
     yearly = await account.price(lookup_key="pro_yearly", **{"recurring[interval]": "year"})

@@ -27,8 +27,14 @@ async def objects(account: Account) -> list[Any]:
     changes = ({"trial_end": "now"}, {"pause_collection[behavior]": "void"}, {"cancel_at_period_end": "true"})
     feature = await account.post("/v1/entitlements/features", {"lookup_key": "sso", "name": "SSO"})
     features = f"/v1/products/{tiered['product']}/features"
-    kinds = ("customers", "products", "prices", "subscriptions", "events", "entitlements/features")
+    kinds = (
+        *("customers", "products", "prices", "subscriptions", "events", "entitlements/features"),
+        *("coupons", "promotion_codes", "billing/meters", "webhook_endpoints"),
+    )
     return [
+        *await _discounts(account, tiered["product"]),
+        *await _metering(account),
+        await account.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/x", "enabled_events[]": "*"}),
         subscription,
         *[await account.post(path, form) for form in changes],
         await account.post(f"{path}/pause"),
@@ -42,6 +48,33 @@ async def objects(account: Account) -> list[Any]:
     ]
 
 
+async def _discounts(account: Account, product: str) -> list[Any]:
+    coupon = {"id": "TEN", "percent_off": 10, "applies_to[products][]": product, "expand[]": "applies_to"}
+    promise = {"promotion[type]": "coupon", "promotion[coupon]": "TEN", "expand[]": "promotion.coupon"}
+    gone = await account.post("/v1/coupons", {"amount_off": 5, "currency": "usd"})
+    return [
+        await account.post("/v1/coupons", coupon),
+        await account.post("/v1/promotion_codes", promise),
+        await account.delete(f"/v1/coupons/{gone['id']}"),
+    ]
+
+
+async def _metering(account: Account) -> list[Any]:
+    meter = {"display_name": "Calls", "event_name": "calls", "default_aggregation[formula]": "sum"}
+    customer = (await account.post("/v1/customers"))["id"]
+    made = await account.post("/v1/billing/meters", meter)
+    event = {"event_name": "calls", "identifier": "a", "payload[stripe_customer_id]": customer, "payload[value]": 1}
+    cancel = {"event_name": "calls", "type": "cancel", "cancel[identifier]": "a"}
+    path, at = f"/v1/billing/meters/{made['id']}", account.clock.at
+    wanted = {"customer": customer, "start_time": at - 60, "end_time": at + 60}
+    return [
+        await account.post("/v1/billing/meter_events", event),
+        await account.get(f"{path}/event_summaries", wanted),
+        await account.post("/v1/billing/meter_event_adjustments", cancel),
+        await account.post(f"{path}/deactivate"),
+    ]
+
+
 async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None:
     seen: set[str] = set()
 
@@ -49,7 +82,8 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
 
     assert unknown == []
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
-    assert {"entitlements.feature", "product_feature"} <= seen
+    assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
+    assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
 async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
