@@ -14,8 +14,11 @@ from app.sandbox.stripe import (
     customers,
     entitlements,
     events,
+    invoices,
     meter_events,
     meters,
+    payment_methods,
+    payments,
     prices,
     products,
     promotion_codes,
@@ -26,6 +29,7 @@ from app.sandbox.stripe import (
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import decode_form, list_of, text
 from app.sandbox.stripe.idempotency import Answer, Answers
+from app.sandbox.stripe.life import run_due
 from app.sandbox.stripe.render import expand, render
 from app.sandbox.stripe.resources import Operation, retrieve
 from app.sandbox.stripe.sandbox import Call, Sandbox
@@ -37,6 +41,13 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/customers/{id}", retrieve("customer")),
     ("POST", "/v1/customers/{id}", customers.update),
     ("DELETE", "/v1/customers/{id}", customers.delete),
+    ("GET", "/v1/customers/{id}/payment_methods", payment_methods.list_of_customer),
+    ("POST", "/v1/payment_methods", payment_methods.create),
+    ("GET", "/v1/payment_methods", payment_methods.list_all),
+    ("GET", "/v1/payment_methods/{id}", retrieve("payment_method")),
+    ("POST", "/v1/payment_methods/{id}", payment_methods.update),
+    ("POST", "/v1/payment_methods/{id}/attach", payment_methods.attach),
+    ("POST", "/v1/payment_methods/{id}/detach", payment_methods.detach),
     ("POST", "/v1/products", products.create),
     ("GET", "/v1/products", products.list_all),
     ("GET", "/v1/products/{id}", retrieve("product")),
@@ -83,6 +94,21 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/webhook_endpoints/{id}", retrieve(webhook_endpoints.KIND)),
     ("POST", "/v1/webhook_endpoints/{id}", webhook_endpoints.update),
     ("DELETE", "/v1/webhook_endpoints/{id}", webhook_endpoints.delete),
+    ("GET", "/v1/invoices", invoices.list_all),
+    ("GET", "/v1/invoices/{id}", retrieve("invoice")),
+    ("GET", "/v1/invoices/{id}/lines", invoices.list_lines),
+    ("POST", "/v1/invoices/{id}/finalize", invoices.finalize),
+    ("POST", "/v1/invoices/{id}/mark_uncollectible", invoices.mark_uncollectible),
+    ("POST", "/v1/invoices/{id}/pay", invoices.pay),
+    ("POST", "/v1/invoices/{id}/void", invoices.void),
+    ("GET", "/v1/invoiceitems", invoices.list_items),
+    ("GET", "/v1/invoiceitems/{id}", retrieve("invoiceitem")),
+    ("GET", "/v1/invoice_payments", payments.list_invoice_payments),
+    ("GET", "/v1/invoice_payments/{id}", retrieve("invoice_payment")),
+    ("GET", "/v1/payment_intents", payments.list_intents),
+    ("GET", "/v1/payment_intents/{id}", retrieve(payments.INTENT)),
+    ("GET", "/v1/charges", payments.list_charges),
+    ("GET", "/v1/charges/{id}", retrieve("charge")),
     ("GET", "/v1/events", events.list_all),
     ("GET", "/v1/events/{id}", events.retrieve),
 )
@@ -134,6 +160,7 @@ async def _answer(
         headers |= {"Idempotent-Replayed": "true", "Original-Request": kept.request_id, "Idempotency-Key": key}
         return kept.body
     form = decode_form("&".join(part for part in (request.url.query, sent) if part))
+    run_due(sandbox, sandbox.now())
     call = Call(request.path_params.get("id", ""), form, sandbox.now(), headers["Request-Id"], key)
     body = _perform(sandbox, operation, call, headers["Stripe-Version"])
     if key:
@@ -146,7 +173,8 @@ async def _answer(
 
 def _perform(sandbox: Sandbox, operation: Operation, call: Call, version: str) -> bytes:
     expansions = list_of(text)("expand", call.form.pop("expand", ""))
-    rendered = render(operation(sandbox, call), version, sandbox.store)
+    with sandbox.answering(call):
+        rendered = render(operation(sandbox, call), version, sandbox.store)
     expand(rendered, expansions, version, sandbox.store)
     return encode(rendered)
 

@@ -1,4 +1,4 @@
-"""The sandbox as an ASGI application: the API, the controls and, while it runs, the deliveries."""
+"""The sandbox as an ASGI application: the API, the controls and, while it runs, the deliveries and the time."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from app.sandbox.stripe import api, control
+from app.sandbox.stripe import api, clock_control, control
 from app.sandbox.stripe.sandbox import Sandbox
 
 
 def make_application(sandbox: Sandbox) -> Starlette:
     @asynccontextmanager
-    async def deliver_events(_: Starlette) -> AsyncGenerator[None]:
+    async def run(_: Starlette) -> AsyncGenerator[None]:
         async with asyncio.TaskGroup() as tasks:
-            deliveries = tasks.create_task(sandbox.deliveries.run())
+            work = [tasks.create_task(sandbox.deliveries.run()), tasks.create_task(clock_control.follow(sandbox))]
             yield
-            deliveries.cancel()
+            for task in work:
+                task.cancel()
 
-    return Starlette(routes=[*control.routes(sandbox), *api.routes(sandbox)], lifespan=deliver_events)
+    return Starlette(routes=[*control.routes(sandbox), *api.routes(sandbox)], lifespan=run)

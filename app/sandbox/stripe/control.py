@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.sandbox.stripe import clock_control
 from app.sandbox.stripe.changes import derive_type
 from app.sandbox.stripe.chaos import Chaos
 from app.sandbox.stripe.delivery import Endpoint
@@ -42,6 +43,8 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("POST", "/_sandbox/objects/{id}", _set_object),
         ("POST", "/_sandbox/events/{id}/deliver", _deliver_again),
         ("POST", "/_sandbox/webhook", _set_webhook),
+        ("GET", "/_sandbox/clock", clock_control.show),
+        ("POST", "/_sandbox/clock", clock_control.advance),
         ("GET", "/_sandbox/deliveries", _list_deliveries),
         ("POST", "/_sandbox/chaos", _turn_dial),
         ("GET", "/_sandbox/chaos", _show_dial),

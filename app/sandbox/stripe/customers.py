@@ -1,6 +1,7 @@
 """The operations of /v1/customers."""
 
-from app.sandbox.stripe import subscriptions
+from app.sandbox.stripe import payment_methods
+from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, no_such
 from app.sandbox.stripe.forms import Reader, fields, integer, list_of, metadata, one_of, read, text
 from app.sandbox.stripe.resources import keep_equal, list_page, with_changes
@@ -13,6 +14,7 @@ _WRITABLE: dict[str, Reader] = {
     "balance": integer,
     "description": text,
     "email": text,
+    "invoice_settings": fields(default_payment_method=text),
     "metadata": metadata,
     "name": text,
     "phone": text,
@@ -23,11 +25,24 @@ _WRITABLE: dict[str, Reader] = {
 
 
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
-    params = read(call.form, {"id": text, **_WRITABLE})
+    params = read(call.form, {"id": text, "payment_method": text, **_WRITABLE})
     chosen: str = params.pop("id", None) or new_id("cus", 14)
     if sandbox.store.find(chosen):
         raise StripeError("Customer already exists.", code="resource_already_exists", param="id")
-    return sandbox.save(None, with_changes(_blank(chosen, call.at), params), call)
+    first: str | None = params.pop("payment_method", None)
+    if first:
+        payment_methods.resolve(sandbox, first, chosen, "payment_method")
+    return sandbox.save(None, _with_changes(sandbox, _blank(chosen, call.at), params), call)
+
+
+def _with_changes(sandbox: Sandbox, customer: JsonObject, params: JsonObject) -> JsonObject:
+    if "invoice_settings" in params:
+        settings: JsonObject = params.pop("invoice_settings") or {}
+        if default := settings.get("default_payment_method"):
+            param = "invoice_settings[default_payment_method]"
+            settings = {"default_payment_method": payment_methods.resolve(sandbox, default, customer["id"], param)}
+        customer = {**customer, "invoice_settings": {**customer["invoice_settings"], **settings}}
+    return with_changes(customer, params)
 
 
 def _blank(id: str, at: int) -> JsonObject:
@@ -66,7 +81,7 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     customer = sandbox.store.get("customer", call.id)
     if customer.get("deleted"):
         raise no_such("customer", call.id)
-    return sandbox.save(customer, with_changes(customer, read(call.form, _WRITABLE)), call)
+    return sandbox.save(customer, _with_changes(sandbox, customer, read(call.form, _WRITABLE)), call)
 
 
 def delete(sandbox: Sandbox, call: Call) -> JsonObject:
@@ -76,8 +91,8 @@ def delete(sandbox: Sandbox, call: Call) -> JsonObject:
     if customer.get("deleted"):
         raise no_such("customer", call.id)
     for subscription in sandbox.store.all("subscription"):
-        if subscription["customer"] == call.id and subscription["status"] not in subscriptions.ENDED:
-            subscriptions.end(sandbox, subscription, call)
+        if subscription["customer"] == call.id and subscription["status"] not in ENDED:
+            end(sandbox, subscription)
     sandbox.record(customer, customer, type="customer.deleted", at=call.at, call=call)
     stub = {"id": call.id, "object": "customer", "deleted": True}
     sandbox.store.put(stub)

@@ -1,12 +1,28 @@
 """Objects as a caller sees them: the shape of an API version, and references expanded."""
 
 from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.render_billing import (
+    charge_in,
+    intent_in,
+    invoice_in,
+    invoice_item_in,
+    line_in,
+    payments_of,
+    secret_of,
+)
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, is_array, is_hash
 
 BASIL = "2025-03-31"  # since then periods belong to items
 _CLOVER = "2025-09-30"  # since then promotion codes name their coupon under `promotion`
 _EMBEDDED_ITEMS = 10
+_OF_BILLING = {
+    "charge": charge_in,
+    "invoice": invoice_in,
+    "invoiceitem": invoice_item_in,
+    "line_item": line_in,
+    "payment_intent": intent_in,
+}
 _EXPAND_DEPTH = 4
 _ON_REQUEST = {"price": "tiers", "coupon": "applies_to"}
 _PLAN_FIELDS = (
@@ -29,6 +45,11 @@ def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
     """Return `obj` in the shape of the API version; what `expand` changes of it is not the stored object."""
     if obj.get("deleted"):
         return dict(obj)
+    of_billing = _OF_BILLING.get(obj["object"])
+    return of_billing(obj, store, is_old=version < BASIL) if of_billing else _render(obj, version, store)
+
+
+def _render(obj: JsonObject, version: str, store: Store) -> JsonObject:
     match obj["object"]:
         case "list":
             return {**obj, "data": [render(element, version, store) for element in obj["data"]]}
@@ -136,6 +157,10 @@ def _include(parent: JsonObject, name: str, version: str, store: Store) -> None:
             chosen = [render(sub, version, store) for sub in of_customer[:_EMBEDDED_ITEMS]]
             url = f"/v1/customers/{parent['id']}/subscriptions"
             parent[name] = {"object": "list", "data": chosen, "has_more": len(of_customer) > len(chosen), "url": url}
+        case "invoice", "payments":
+            parent[name] = payments_of(parent, store)
+        case "invoice", "confirmation_secret":
+            parent[name] = secret_of(parent, store)
         case ("price" | "coupon") as kind, _ if name == _ON_REQUEST[kind]:
             parent[name] = store.get(kind, parent["id"])[name]
         case _:

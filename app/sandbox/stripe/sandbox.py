@@ -1,11 +1,15 @@
-"""The sandbox's state: objects, deliveries and faults; and the one way to change an object."""
+"""The sandbox's state: objects, time, deliveries and faults; and the one way to change an object."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Literal
 
 import msgspec
 
 from app.sandbox.stripe.changes import derive_type, event_data, new_event
+from app.sandbox.stripe.clock import Agenda, Clock
 from app.sandbox.stripe.delivery import Deliveries, Endpoint
+from app.sandbox.stripe.dues import dues_of
 from app.sandbox.stripe.faults import Faults
 from app.sandbox.stripe.forms import Form
 from app.sandbox.stripe.store import Store
@@ -23,6 +27,18 @@ class Config(msgspec.Struct, frozen=True):
     delivery_timeout_s: float = 10
 
 
+class Collection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """How payments are collected: when failed ones are tried again, and what follows the last failure.
+
+    `require_payment_method` refuses payment where a customer has no default, as Stripe does; without it such a
+    payment succeeds, so that a subscription needs no card.
+    """
+
+    retry_days: tuple[int, ...] = (3, 5, 7)
+    after_last_retry: Literal["cancel", "unpaid", "past_due"] = "cancel"
+    require_payment_method: bool = False
+
+
 class Call(msgspec.Struct, frozen=True):
     """A request to the API: `id` from the path where it has one, parameters of query and body together."""
 
@@ -38,25 +54,50 @@ class Sandbox:
 
     def __init__(self, config: Config, *, now: Callable[[], int], endpoint: Endpoint | None = None) -> None:
         self.config = config
-        self.now = now
+        self.clock = Clock(now)
+        self.agenda = Agenda()
+        self.collection = Collection()
         self.store = Store()
         self.faults = Faults()
+        self._call: Call | None = None
         self.deliveries = Deliveries(
             endpoint,
             retry_delays_s=config.retry_delays_s,
             concurrency=config.concurrency,
             timeout_s=config.delivery_timeout_s,
-            now=now,
+            now=self.now,
+            time_of_day=now,
         )
 
-    def save(self, before: JsonObject | None, after: JsonObject, call: Call) -> JsonObject:
+    def now(self) -> int:
+        """Return the sandbox's time in epoch seconds: the system's, and what it was advanced by."""
+        return self.clock.now()
+
+    @contextmanager
+    def answering(self, call: Call) -> Generator[None]:
+        """Let all that is done within happen at the call's instant, and its events name its request."""
+        self._call = call
+        try:
+            with self.clock.held(call.at):
+                yield
+        finally:
+            self._call = None
+
+    def save(self, before: JsonObject | None, after: JsonObject, call: Call | None = None) -> JsonObject:
         """Store the object, record and send the event of its change, and return the object.
 
         A change that changes nothing makes no event, as at Stripe.
         """
         self.store.put(after)
         if before != after:
-            self.record(before, after, type=derive_type(before, after), at=call.at, call=call)
+            self.record(before, after, type=derive_type(before, after), at=self.now(), call=call)
+        return after
+
+    def put(self, before: JsonObject | None, after: JsonObject, *told: str) -> JsonObject:
+        """Store the object, record and send events of these types, now, and return the object."""
+        self.store.put(after)
+        for name in told:
+            self.record(before, after, type=name, at=self.now())
         return after
 
     def record(
@@ -71,10 +112,17 @@ class Sandbox:
         deliver: bool = True,
     ) -> JsonObject:
         """Record an event, caused by `call` or by Stripe itself, and send it; return it."""
+        self._note_dues(after)
         event = new_event(type, before, after, store=self.store, version=version or self.config.api_version, at=at)
-        if call:
+        if call := call or self._call:
             event["request"] = {"id": call.request_id, "idempotency_key": call.idempotency_key}
         self.store.put(event)
         if deliver:
             self.deliveries.send(event, lambda shape: event_data(type, before, after, store=self.store, version=shape))
         return event
+
+    def _note_dues(self, obj: JsonObject) -> None:
+        """Note what will happen to the object; what somebody dates into the past stays as it was set."""
+        for due in dues_of(obj):
+            if due.at > self.now():
+                self.agenda.note(due, obj["id"])

@@ -1,6 +1,7 @@
 """The sandbox's objects, in memory: by id, by kind, in pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from app.sandbox.stripe import forms
 from app.sandbox.stripe.errors import StripeError, no_such
@@ -11,6 +12,25 @@ _PAGE_DEFAULT = 10
 _PAGE_LIMIT = 100
 
 
+def _subscription_of(obj: JsonObject) -> str | None:
+    parent: JsonObject = obj["parent"] or {}
+    details: JsonObject = parent.get("subscription_details") or {}
+    return details.get("subscription")
+
+
+_REFERENCES: Final[Mapping[str, Mapping[str, Callable[[JsonObject], str | None]]]] = {
+    "charge": {"payment_intent": lambda obj: obj["payment_intent"]},
+    "invoice": {"subscription": _subscription_of},
+    "invoice_payment": {
+        "invoice": lambda obj: obj["invoice"],
+        "payment_intent": lambda obj: obj["payment"].get("payment_intent"),
+    },
+    "invoiceitem": {"subscription": _subscription_of},
+    "payment_method": {"customer": lambda obj: obj["customer"]},
+    "subscription": {"customer": lambda obj: obj["customer"]},
+}
+
+
 class Store:
     """Objects as the current API version shapes them, except that a subscription item holds its price's id.
 
@@ -19,12 +39,26 @@ class Store:
 
     def __init__(self) -> None:
         self._by_kind: dict[str, dict[str, JsonObject]] = {}
+        self._referring: dict[tuple[str, str, str], dict[str, None]] = {}
 
     def put(self, obj: JsonObject) -> None:
-        self._by_kind.setdefault(obj["object"], {})[obj["id"]] = obj
+        kind: str = obj["object"]
+        objects = self._by_kind.setdefault(kind, {})
+        before = objects.get(obj["id"])
+        objects[obj["id"]] = obj
+        for name, target_of in _REFERENCES.get(kind, {}).items():
+            target, former = target_of(obj), target_of(before) if before else None
+            if former and former != target:
+                self._referring[kind, name, former].pop(obj["id"], None)
+            if target:
+                self._referring.setdefault((kind, name, target), {})[obj["id"]] = None
 
     def remove(self, obj: JsonObject) -> None:
         del self._by_kind[obj["object"]][obj["id"]]
+
+    def having(self, kind: str, name: str, target: str) -> list[JsonObject]:
+        """Return the kind's objects whose reference `name` is `target`, newest first."""
+        return [self._by_kind[kind][key] for key in reversed(self._referring.get((kind, name, target), {}))]
 
     def find(self, id: str) -> JsonObject | None:
         return next((objects[id] for objects in self._by_kind.values() if id in objects), None)

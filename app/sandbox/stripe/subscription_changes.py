@@ -9,8 +9,14 @@ from app.sandbox.stripe.wire import JsonObject, copy
 
 _DAY_S = 86_400
 _AFTER_END = {"metadata", "cancellation_details"}
-# Accepted, because callers send them with every change, and without effect, because no invoice is made.
-_WITHOUT_EFFECT: dict[str, Reader] = {"off_session": boolean, "proration_behavior": text, "proration_date": integer}
+_OF_BILLING: dict[str, Reader] = {
+    "off_session": boolean,
+    "payment_behavior": one_of(
+        "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
+    ),
+    "proration_behavior": one_of("always_invoice", "create_prorations", "none"),
+    "proration_date": integer,
+}
 _BLANK: JsonObject = {
     "object": "subscription",
     "application": None,
@@ -72,7 +78,7 @@ def _read_scheduled_end(path: str, value: FormValue) -> int | str | None:
 
 
 CREATABLE: dict[str, Reader] = {
-    **_WITHOUT_EFFECT,
+    **_OF_BILLING,
     "cancel_at": _read_scheduled_end,
     "cancel_at_period_end": boolean,
     "collection_method": one_of("charge_automatically", "send_invoice"),
@@ -80,21 +86,15 @@ CREATABLE: dict[str, Reader] = {
     "default_payment_method": text,
     "description": text,
     "metadata": metadata,
-    "payment_behavior": one_of(
-        "allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete"
-    ),
     "trial_end": instant,
     "trial_settings": _read_trial_settings,
 }
 UPDATABLE: dict[str, Reader] = {
     **CREATABLE,
+    "billing_cycle_anchor": one_of("now", "unchanged"),
     "cancellation_details": read_cancellation_details,
     "pause_collection": fields(behavior=one_of("keep_as_draft", "mark_uncollectible", "void"), resumes_at=integer),
 }
-
-
-def without_effectless(params: JsonObject) -> JsonObject:
-    return {key: value for key, value in params.items() if key not in _WITHOUT_EFFECT and key != "payment_behavior"}
 
 
 def blank_subscription(id: str, customer: str, currency: str, items: list[JsonObject], at: int) -> JsonObject:
@@ -114,10 +114,12 @@ def blank_subscription(id: str, customer: str, currency: str, items: list[JsonOb
 
 def with_params(subscription: JsonObject, params: JsonObject, store: Store, at: int) -> JsonObject:
     """Apply the parameters of an update, in the order in which they build on each other."""
-    params = without_effectless(params)
+    params = {key: value for key, value in params.items() if key not in _OF_BILLING}
     if subscription["ended_at"] and params.keys() - _AFTER_END:
         raise StripeError("A canceled subscription can only update its cancellation_details and metadata.")
     changed = with_item_changes(store, subscription, params.pop("items", []), at)
+    if params.pop("billing_cycle_anchor", None) == "now":
+        changed = {**with_period(changed, at, None, store), "billing_cycle_anchor": at}
     if (trial_end := params.pop("trial_end", None)) is not None:
         changed = with_trial_end(changed, trial_end, store, at)
     if "cancel_at_period_end" in params and params.get("cancel_at") is not None:
@@ -130,11 +132,19 @@ def with_params(subscription: JsonObject, params: JsonObject, store: Store, at: 
         changed = _with_scheduled_end(
             changed, "min_period_end" if at_period_end else end, at, at_period_end=at_period_end
         )
-    if (details := params.pop("cancellation_details", None)) is not None:
-        changed["cancellation_details"] = {**changed["cancellation_details"], **details}
-    if params.get("pause_collection"):
-        params["pause_collection"] = {"resumes_at": None, **params["pause_collection"]}
-    return with_changes(changed, params)
+    return with_changes(changed, _merged(changed, params))
+
+
+def _merged(subscription: JsonObject, params: JsonObject) -> JsonObject:
+    """Return the parameters with those hashes whole of which a caller may give a part."""
+    merged = dict(params)
+    details: JsonObject | None = merged.pop("cancellation_details", None)
+    if details:
+        merged["cancellation_details"] = {**subscription["cancellation_details"], **details}
+    pause: JsonObject | None = merged.get("pause_collection")
+    if pause:
+        merged["pause_collection"] = {"resumes_at": None, **pause}
+    return merged
 
 
 def with_trial_end(subscription: JsonObject, trial_end: int | str, store: Store, at: int) -> JsonObject:

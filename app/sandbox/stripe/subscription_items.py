@@ -61,7 +61,7 @@ def with_item_changes(store: Store, subscription: JsonObject, changes: list[Json
     for index, change in enumerate(changes):
         path, changing = f"items[{index}]", change.get("id")
         if changing is None:
-            added = new_item(store, subscription["id"], change, path, at)
+            added = _in_cycle(store, new_item(store, subscription["id"], change, path, at), subscription)
             items[added["id"]] = added
             continue
         if changing not in items:
@@ -81,6 +81,20 @@ def with_item_changes(store: Store, subscription: JsonObject, changes: list[Json
     }
 
 
+def _in_cycle(store: Store, added: JsonObject, subscription: JsonObject) -> JsonObject:
+    """Return an added item in the period of one that has the same interval, if there is one."""
+    interval = _interval(store, added)
+    for item in subscription["items"]["data"]:
+        if _interval(store, item) == interval:
+            return {**added, **{name: item[name] for name in ("current_period_start", "current_period_end")}}
+    return added
+
+
+def _interval(store: Store, item: JsonObject) -> tuple[str, int]:
+    recurring = store.get("price", item["price"])["recurring"]
+    return recurring["interval"], recurring["interval_count"]
+
+
 def _with_change(store: Store, item: JsonObject, change: JsonObject, path: str, at: int) -> JsonObject:
     changed = {**item, "quantity": change.get("quantity", item["quantity"])}
     if "metadata" in change:
@@ -89,8 +103,7 @@ def _with_change(store: Store, item: JsonObject, change: JsonObject, path: str, 
         return changed
     price = _sellable_price(store, change, path)
     changed["price"] = price["id"]
-    before = store.get("price", item["price"])["recurring"]
-    if any(before[key] != price["recurring"][key] for key in ("interval", "interval_count")):
+    if _interval(store, item) != _interval(store, changed):
         changed |= {"current_period_start": at, "current_period_end": period_end(price, at)}
     return changed
 

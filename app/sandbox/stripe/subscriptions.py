@@ -1,14 +1,12 @@
-"""The operations of /v1/subscriptions.
+"""The operations of /v1/subscriptions."""
 
-Money never moves here: every payment counts as made, except that `payment_behavior=default_incomplete` leaves a
-subscription that costs something incomplete. Periods do not roll by themselves; a test sets them.
-"""
-
-from decimal import Decimal
 from typing import Any
 
+from app.sandbox.stripe import billing
+from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import Reader, boolean, integer, one_of, read, text
+from app.sandbox.stripe.payment_methods import resolve
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.store import Store
@@ -23,7 +21,7 @@ from app.sandbox.stripe.subscription_changes import (
 from app.sandbox.stripe.subscription_items import new_item, read_changes, read_new, with_period
 from app.sandbox.stripe.wire import JsonObject, new_id
 
-ENDED = ("canceled", "incomplete_expired")
+_OF_RESUMING = ("payment_behavior", "proration_behavior", "proration_date")
 _STATUSES = ("active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid")
 
 
@@ -48,16 +46,15 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
     if days:
         params["trial_end"] = trial_end_after(days, call.at)
 
+    _resolve_method(sandbox, customer["id"], params)
     created = with_params(_start(sandbox.store, customer["id"], params, call.at), params, sandbox.store, call.at)
 
-    owes = (
-        created["status"] == "active"
-        and created["collection_method"] == "charge_automatically"
-        and _costs(sandbox.store, created)
-    )
-    if owes and payment_behavior == "default_incomplete":
-        created["status"] = "incomplete"
-    return sandbox.save(None, created, call)
+    return billing.start(sandbox, created, payment_behavior)
+
+
+def _resolve_method(sandbox: Sandbox, customer: str, params: JsonObject) -> None:
+    if given := params.get("default_payment_method"):
+        params["default_payment_method"] = resolve(sandbox, given, customer, "default_payment_method")
 
 
 def _start(store: Store, customer: str, params: JsonObject, at: int) -> JsonObject:
@@ -74,15 +71,19 @@ def _start(store: Store, customer: str, params: JsonObject, at: int) -> JsonObje
     return blank_subscription(new, customer, currencies.pop(), items, at)
 
 
-def _costs(store: Store, subscription: JsonObject) -> bool:
-    prices = [store.get("price", item["price"]) for item in subscription["items"]["data"]]
-    return any(price["tiers"] or Decimal(price["unit_amount_decimal"] or 0) > 0 for price in prices)
-
-
 def update(sandbox: Sandbox, call: Call) -> JsonObject:
     subscription = sandbox.store.get("subscription", call.id)
     params = read(call.form, {**UPDATABLE, "items": read_changes})
-    return sandbox.save(subscription, with_params(subscription, params, sandbox.store, call.at), call)
+    _resolve_method(sandbox, subscription["customer"], params)
+    changed = with_params(subscription, params, sandbox.store, call.at)
+    return billing.change(
+        sandbox,
+        subscription,
+        changed,
+        proration=params.get("proration_behavior", "create_prorations"),
+        at=params.get("proration_date") or call.at,
+        payment_behavior=params.get("payment_behavior"),
+    )
 
 
 def cancel(sandbox: Sandbox, call: Call) -> JsonObject:
@@ -92,21 +93,8 @@ def cancel(sandbox: Sandbox, call: Call) -> JsonObject:
     )
     if subscription["status"] in ENDED:
         raise no_such("subscription", call.id)
-    return end(sandbox, subscription, call, details=params.get("cancellation_details"))
-
-
-def end(sandbox: Sandbox, subscription: JsonObject, call: Call, *, details: JsonObject | None = None) -> JsonObject:
-    """Cancel the subscription at once."""
-    reason = {"reason": "cancellation_requested", **(details or {})}
-    canceled = {
-        **subscription,
-        "status": "canceled",
-        "status_details": None,
-        "canceled_at": subscription["canceled_at"] or call.at,
-        "ended_at": call.at,
-        "cancellation_details": {**subscription["cancellation_details"], **reason},
-    }
-    return sandbox.save(subscription, canceled, call)
+    details: dict[str, str] = params.get("cancellation_details") or {}
+    return end(sandbox, subscription, **details)
 
 
 def pause(sandbox: Sandbox, call: Call) -> JsonObject:
@@ -121,14 +109,15 @@ def pause(sandbox: Sandbox, call: Call) -> JsonObject:
 def resume(sandbox: Sandbox, call: Call) -> JsonObject:
     """Make a paused subscription active, in a new period unless the billing cycle is to stay."""
     subscription = sandbox.store.get("subscription", call.id)
-    readers: dict[str, Reader] = {"proration_behavior": text, "proration_date": integer, "payment_behavior": text}
+    readers: dict[str, Reader] = {name: UPDATABLE[name] for name in _OF_RESUMING}
     params = read(call.form, {"billing_cycle_anchor": one_of("now", "unchanged"), **readers})
     if subscription["status"] != "paused":
         raise StripeError("This subscription cannot be resumed because it is not paused.")
     resumed = {**subscription, "status": "active", "status_details": None}
     if params.get("billing_cycle_anchor", "now") == "now":
         resumed = {**with_period(resumed, call.at, None, sandbox.store), "billing_cycle_anchor": call.at}
-    return sandbox.save(subscription, resumed, call)
+    behavior = params.get("payment_behavior")
+    return billing.change(sandbox, subscription, resumed, proration="none", at=call.at, payment_behavior=behavior)
 
 
 def list_all(sandbox: Sandbox, call: Call) -> JsonObject:

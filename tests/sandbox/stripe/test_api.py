@@ -134,14 +134,20 @@ async def test_references_are_expanded_on_request(account: Account) -> None:
 
     whole = await account.get(
         f"/v1/subscriptions/{subscription['id']}",
-        {"expand[0]": "customer", "expand[1]": "items.data.price.product", "expand[2]": "latest_invoice"},
+        {
+            "expand[0]": "customer",
+            "expand[1]": "items.data.price.product",
+            "expand[2]": "latest_invoice",
+            "expand[3]": "schedule",
+        },
     )
     page = await account.get("/v1/subscriptions", {"expand[]": "data.customer"})
     again = await account.get(f"/v1/subscriptions/{subscription['id']}")
 
     assert whole["customer"]["name"] == "Ann"
     assert whole["items"]["data"][0]["price"]["product"]["name"] == "Pro"
-    assert whole["latest_invoice"] is None
+    assert whole["latest_invoice"]["object"] == "invoice"
+    assert whole["schedule"] is None
     assert page["data"][0]["customer"]["name"] == "Ann"
     assert again == subscription
 

@@ -9,6 +9,7 @@ import pytest
 import stripe
 from sandbox.stripe_account import Account
 
+_OTHERWISE_NAMED = {"invoiceitem": stripe.InvoiceItem, "line_item": stripe.InvoiceLineItem}
 _OLD_SUBSCRIPTION_FIELDS = {"current_period_start", "current_period_end"}
 
 
@@ -110,6 +111,8 @@ def _unknown_fields(obj: dict[str, Any], seen: set[str]) -> list[str]:
 def _sdk_class(kind: str) -> type:
     if kind == "list":
         return stripe.ListObject
+    if kind in _OTHERWISE_NAMED:
+        return _OTHERWISE_NAMED[kind]
     *modules, name = kind.split(".")
     return getattr(import_module(".".join(("stripe", *modules))), "".join(word.title() for word in name.split("_")))
 

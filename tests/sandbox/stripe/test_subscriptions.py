@@ -24,7 +24,7 @@ async def test_a_new_subscription_is_active_for_its_price_s_interval(account: Ac
     assert (subscription["status"], item["quantity"]) == ("active", 3)
     assert (subscription["metadata"], subscription["currency"]) == ({"workspace_id": "ws_1"}, "usd")
     assert _periods(subscription) == [(account.clock.at, account.clock.at + _MONTH)]
-    assert (await account.event_types())[-1] == "customer.subscription.created"
+    assert (await account.event_types()).count("customer.subscription.created") == 1
 
 
 async def test_a_subscription_that_must_be_paid_first_is_incomplete(account: Account) -> None:
@@ -54,7 +54,8 @@ async def test_a_trial_can_be_ended_now(account: Account) -> None:
 
     assert (ended["status"], ended["trial_end"]) == ("active", account.clock.at)
     assert _periods(ended)[0][0] == account.clock.at
-    previous = (await account.get("/v1/events", {"limit": 1}))["data"][0]["data"]["previous_attributes"]
+    updates = await account.get("/v1/events", {"type": "customer.subscription.updated"})
+    previous = updates["data"][0]["data"]["previous_attributes"]
     assert previous["status"] == "trialing"
     assert "customer" not in previous
 
@@ -210,7 +211,8 @@ async def test_a_paused_subscription_resumes_in_a_new_period(account: Account) -
 
     assert (paused["status"], resumed["status"]) == ("paused", "active")
     assert _periods(resumed)[0][0] == account.clock.at
-    assert (await account.event_types())[-2:] == ["customer.subscription.paused", "customer.subscription.resumed"]
+    told = [name for name in await account.event_types() if name.startswith("customer.subscription.")]
+    assert told[-2:] == ["customer.subscription.paused", "customer.subscription.resumed"]
 
 
 async def test_lists_hide_canceled_subscriptions_unless_asked(account: Account) -> None:

@@ -1,0 +1,185 @@
+"""What a subscription is invoiced for: its start, its changes, its renewals and the end of its trial."""
+
+from typing import Final
+
+from app.sandbox.stripe.cards import Decline
+from app.sandbox.stripe.collection import bill, decline_of, settle
+from app.sandbox.stripe.dues import TRIAL_NOTICE_S
+from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.invoice_lines import period_line, proration_items
+from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, void
+from app.sandbox.stripe.payment_methods import default_method
+from app.sandbox.stripe.periods import next_period_end
+from app.sandbox.stripe.sandbox import Sandbox
+from app.sandbox.stripe.store import Store
+from app.sandbox.stripe.wire import JsonObject
+
+_PRORATED: Final = ("active", "past_due")
+_PERIOD: Final = ("current_period_start", "current_period_end")
+
+
+def start(sandbox: Sandbox, created: JsonObject, payment_behavior: str | None) -> JsonObject:
+    """Store a new subscription with its first invoice, which is finalized and charged at once.
+
+    It is incomplete from the start where that fails, or where `default_incomplete` leaves it to the customer.
+    """
+    invoice = _invoice_of_periods(sandbox, created, created["items"]["data"], "subscription_create", created)
+    automatic = created["collection_method"] == "charge_automatically"
+    owes = automatic and created["status"] != "trialing" and _is_due(sandbox, invoice)
+    decline = decline_of(sandbox, default_method(sandbox, created)) if owes else None
+    waits = owes and payment_behavior == "default_incomplete"
+    if decline and payment_behavior == "error_if_incomplete":
+        raise decline.to_error()
+    if waits or decline:
+        created = {**created, "status": "incomplete"}
+    subscription = sandbox.save(None, {**created, "latest_invoice": invoice["id"]})
+    bill(sandbox, invoice, attempt=not waits)
+    if created["status"] == "trialing" and created["trial_end"] <= sandbox.now() + TRIAL_NOTICE_S:
+        sandbox.put(subscription, subscription, "customer.subscription.trial_will_end")
+    return sandbox.store.get("subscription", subscription["id"])
+
+
+def _is_due(sandbox: Sandbox, invoice: JsonObject) -> bool:
+    customer = sandbox.store.get("customer", invoice["customer"])
+    return invoice["total"] > 0 and invoice["total"] + customer["balance"] > 0
+
+
+def _invoice_of_periods(
+    sandbox: Sandbox, subscription: JsonObject, items: list[JsonObject], reason: str, before: JsonObject
+) -> JsonObject:
+    """Return a draft for the items' current periods; the invoice's own period is the one before."""
+    is_trial = subscription["status"] == "trialing"
+    lines = [period_line(sandbox.store, item, subscription["currency"], is_trial=is_trial) for item in items]
+    old = before["items"]["data"][0]
+    period = (sandbox.now(), sandbox.now()) if before is subscription else (old[_PERIOD[0]], old[_PERIOD[1]])
+    return new_invoice(sandbox, subscription, lines, reason, period=period)
+
+
+def change(
+    sandbox: Sandbox, before: JsonObject, after: JsonObject, *, proration: str, at: int, payment_behavior: str | None
+) -> JsonObject:
+    """Store a changed subscription, and invoice what the change costs.
+
+    Items that begin a new period are invoiced for it at once. `proration` says what becomes of the time that is left
+    in the others': lines of the next invoice (`create_prorations`), an invoice now (`always_invoice`), or `none`.
+    `at` is the instant from which time is counted, in epoch seconds.
+    """
+    made: list[JsonObject] = []
+    if proration != "none" and before["status"] in _PRORATED:
+        made = proration_items(sandbox.store, before, after, at, sandbox.now())
+    restarted = _restarted(before, after)
+    if not restarted and not (made and proration == "always_invoice"):
+        _keep(sandbox, made)
+        return sandbox.save(before, after)
+    lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
+    _refuse_what_fails(sandbox, after, lines, made, payment_behavior)
+    _keep(sandbox, made)
+    invoice = new_invoice(sandbox, after, lines, "subscription_update", period=(sandbox.now(), sandbox.now()))
+    saved = sandbox.save(before, {**after, "latest_invoice": invoice["id"]})
+    waits = payment_behavior == "default_incomplete"
+    billed = bill(sandbox, invoice, attempt=not waits)
+    changed = sandbox.store.get("subscription", saved["id"])
+    if waits and billed["status"] == "open" and changed["status"] == "active":
+        return sandbox.save(changed, {**changed, "status": "past_due"})
+    return changed
+
+
+def _restarted(before: JsonObject, after: JsonObject) -> list[JsonObject]:
+    """Return the items that begin a new period which is to be paid for."""
+    if after["status"] not in _PRORATED:
+        return []
+    old = {item["id"]: item for item in before["items"]["data"]}
+    return [
+        item for item in after["items"]["data"] if item["id"] in old and old[item["id"]][_PERIOD[0]] != item[_PERIOD[0]]
+    ]
+
+
+def _refuse_what_fails(
+    sandbox: Sandbox, after: JsonObject, lines: list[JsonObject], made: list[JsonObject], behavior: str | None
+) -> None:
+    """Refuse the change if its payment would fail and the caller wants none of it then."""
+    decline: Decline | None = decline_of(sandbox, default_method(sandbox, after))
+    if decline is None or sum(line["amount"] for line in (*lines, *made)) <= 0:
+        return
+    if behavior == "error_if_incomplete":
+        raise decline.to_error()
+    if behavior == "pending_if_incomplete":
+        raise StripeError(
+            "The sandbox keeps no pending updates: it takes `pending_if_incomplete` only where the payment succeeds.",
+            param="payment_behavior",
+        )
+
+
+def _keep(sandbox: Sandbox, invoice_items: list[JsonObject]) -> None:
+    for item in invoice_items:
+        sandbox.put(None, item, "invoiceitem.created")
+
+
+def renew(sandbox: Sandbox, subscription: JsonObject) -> None:
+    """Begin the next period of the items whose period is over, and draft the invoice for it."""
+    now = sandbox.now()
+    over = {item["id"] for item in subscription["items"]["data"] if item[_PERIOD[1]] <= now}
+    items = [
+        _next_period(sandbox.store, subscription, item) if item["id"] in over else item
+        for item in subscription["items"]["data"]
+    ]
+    renewed = {**subscription, "items": {**subscription["items"], "data": items}}
+    _bill_cycle(sandbox, subscription, renewed, [item for item in items if item["id"] in over])
+
+
+def _next_period(store: Store, subscription: JsonObject, item: JsonObject) -> JsonObject:
+    recurring = store.get("price", item["price"])["recurring"]
+    begin: int = item[_PERIOD[1]]
+    end = next_period_end(
+        begin, subscription["billing_cycle_anchor"], recurring["interval"], recurring["interval_count"]
+    )
+    return {**item, _PERIOD[0]: begin, _PERIOD[1]: end}
+
+
+def end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
+    """Make the subscription active and draft its first paid invoice."""
+    renewed = {**subscription, "status": "active"}
+    items = [
+        _next_period(sandbox.store, renewed, {**item, _PERIOD[1]: subscription["trial_end"]})
+        for item in subscription["items"]["data"]
+    ]
+    renewed["items"] = {**subscription["items"], "data": items}
+    _bill_cycle(sandbox, subscription, renewed, items)
+
+
+def _bill_cycle(sandbox: Sandbox, before: JsonObject, after: JsonObject, items: list[JsonObject]) -> None:
+    invoice = _invoice_of_periods(sandbox, after, items, "subscription_cycle", before)
+    sandbox.save(before, {**after, "latest_invoice": invoice["id"]})
+    pause: JsonObject = after["pause_collection"] or {}
+    stays = after["status"] == "unpaid" or pause.get("behavior") == "keep_as_draft"
+    issue(sandbox, invoice, finalizes_at=None if stays else sandbox.now() + DRAFT_S)
+
+
+def finalize_cycle(sandbox: Sandbox, invoice: JsonObject, subscription: JsonObject) -> None:
+    """Finalize a draft whose hour is over, and charge it unless its collection is paused."""
+    finalized = finalize(sandbox, invoice)
+    pause: JsonObject = subscription["pause_collection"] or {}
+    match pause.get("behavior"):
+        case "void" if finalized["status"] == "open":
+            void(sandbox, finalized)
+        case "mark_uncollectible" if finalized["status"] == "open":
+            mark_uncollectible(sandbox, finalized)
+        case _:
+            settle(sandbox, finalized)
+
+
+def upcoming(sandbox: Sandbox, subscription: JsonObject) -> JsonObject:
+    """Return the invoice of the next renewal as it would be today; it has no id, for it does not exist yet."""
+    ends: int = (
+        subscription["trial_end"]
+        if subscription["status"] == "trialing"
+        else min(item[_PERIOD[1]] for item in subscription["items"]["data"])
+    )
+    items = [
+        _next_period(sandbox.store, subscription, {**item, _PERIOD[1]: ends})
+        for item in subscription["items"]["data"]
+        if item[_PERIOD[1]] <= ends
+    ]
+    active = {**subscription, "status": "active"}
+    drafted = _invoice_of_periods(sandbox, active, items, "upcoming", subscription)
+    return {key: value for key, value in drafted.items() if key != "id"} | {"next_payment_attempt": ends + DRAFT_S}

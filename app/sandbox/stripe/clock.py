@@ -1,0 +1,67 @@
+"""The sandbox's time, which a caller may advance, and the agenda of what becomes due in it."""
+
+import heapq
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from itertools import count
+from typing import NamedTuple
+
+
+class Due(NamedTuple):
+    """What is to happen to an object at an instant (epoch seconds); at the same instant the lower rank goes first."""
+
+    at: int
+    rank: int
+    what: str
+
+
+class Entry(NamedTuple):
+    """A due time in the agenda, with the id of its object."""
+
+    due: Due
+    order: int
+    id: str
+
+
+class Clock:
+    """System time plus an offset, in epoch seconds; it stands still while it is held."""
+
+    def __init__(self, system: Callable[[], int]) -> None:
+        self.offset = 0
+        self._system = system
+        self._held: int | None = None
+
+    def now(self) -> int:
+        return self._system() + self.offset if self._held is None else self._held
+
+    @contextmanager
+    def held(self, at: int | None = None) -> Generator[int]:
+        """Stand still at `at`, by default now, so that all that is done within happens at one instant."""
+        before, instant = self._held, self.now() if at is None else at
+        self._held = instant
+        try:
+            yield instant
+        finally:
+            self._held = before
+
+
+class Agenda:
+    """Due times in their order, each noted once."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._noted: set[tuple[Due, str]] = set()
+        self._order = count()
+
+    def note(self, due: Due, id: str) -> None:
+        if (due, id) not in self._noted:
+            self._noted.add((due, id))
+            heapq.heappush(self._entries, Entry(due, next(self._order), id))
+
+    def take(self, until: int) -> Entry | None:
+        """Remove and return the first entry that is due by `until`."""
+        if not self._entries or self._entries[0].due.at > until:
+            return None
+        entry = heapq.heappop(self._entries)
+        self._noted.discard((entry.due, entry.id))
+        return entry

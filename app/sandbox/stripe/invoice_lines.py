@@ -1,0 +1,164 @@
+"""Lines of an invoice, and the invoice items that wait to become lines: for whole periods and prorated. Pure."""
+
+from datetime import UTC, datetime
+
+from app.sandbox.stripe.proration import amount_of, prorate, round_half_away
+from app.sandbox.stripe.store import Store
+from app.sandbox.stripe.wire import JsonObject, new_id
+
+
+def period_line(store: Store, item: JsonObject, currency: str, *, is_trial: bool = False) -> JsonObject:
+    """Return the line for an item's current period."""
+    price = store.get("price", item["price"])
+    name = _product_name(store, price)
+    description = f"Trial period for {name}" if is_trial else f"{_times(item['quantity'])}{name}"
+    amount = 0 if is_trial else round_half_away(amount_of(price, item["quantity"]))
+    span = (item["current_period_start"], item["current_period_end"])
+    return _line(item, price, amount, currency, description, span)
+
+
+def _times(quantity: int | None) -> str:
+    return "" if quantity is None else f"{quantity} × "  # noqa: RUF001 - as Stripe writes it
+
+
+def _product_name(store: Store, price: JsonObject) -> str:
+    return (store.find(price["product"]) or {}).get("name") or price["product"]
+
+
+def _line(
+    item: JsonObject, price: JsonObject, amount: int, currency: str, description: str, span: tuple[int, int]
+) -> JsonObject:
+    return {
+        "id": new_id("il"),
+        "object": "line_item",
+        "amount": amount,
+        "currency": currency,
+        "description": description,
+        "discount_amounts": [],
+        "discountable": True,
+        "discounts": [],
+        "invoice": None,
+        "livemode": False,
+        "metadata": {},
+        "parent": {
+            "invoice_item_details": None,
+            "subscription_item_details": {
+                "invoice_item": None,
+                "proration": False,
+                "proration_details": {"credited_items": None},
+                "subscription": item["subscription"],
+                "subscription_item": item["id"],
+            },
+            "type": "subscription_item_details",
+        },
+        "period": {"end": span[1], "start": span[0]},
+        "pretax_credit_amounts": [],
+        "pricing": {
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        "quantity": item["quantity"],
+        "quantity_decimal": None if item["quantity"] is None else str(item["quantity"]),
+        "subtotal": amount,
+        "taxes": [],
+    }
+
+
+def proration_items(store: Store, before: JsonObject, after: JsonObject, at: int, now: int) -> list[JsonObject]:
+    """Return invoice items for what changed between two states: a credit for the old, a charge for the new.
+
+    An item that begins a new period with the change is credited only: the new period is charged whole.
+    """
+    old = {item["id"]: item for item in before["items"]["data"]}
+    new = {item["id"]: item for item in after["items"]["data"]}
+    made: list[JsonObject] = []
+    for item_id in [*old, *(added for added in new if added not in old)]:
+        former, current = old.get(item_id), new.get(item_id)
+        if former and current and _is_same(former, current):
+            continue
+        if former:
+            made.append(_prorated(store, former, after, at=at, now=now, is_credit=True))
+        if current and (former is None or _starts(former) == _starts(current)):
+            made.append(_prorated(store, current, after, at=at, now=now, is_credit=False))
+    return made
+
+
+def _starts(item: JsonObject) -> int:
+    return item["current_period_start"]
+
+
+def _is_same(former: JsonObject, current: JsonObject) -> bool:
+    return all(former[name] == current[name] for name in ("price", "quantity", "current_period_start"))
+
+
+def _prorated(
+    store: Store, item: JsonObject, subscription: JsonObject, *, at: int, now: int, is_credit: bool
+) -> JsonObject:
+    price = store.get("price", item["price"])
+    start, end = item["current_period_start"], item["current_period_end"]
+    share = prorate(amount_of(price, item["quantity"]), at=at, start=start, end=end)
+    day = datetime.fromtimestamp(at, UTC).strftime("%d %b %Y")
+    words = "Unused" if is_credit else "Remaining"
+    description = f"{words} time on {_times(item['quantity'])}{_product_name(store, price)} after {day}"
+    amount = -share if is_credit else share
+    return {
+        "id": new_id("ii"),
+        "object": "invoiceitem",
+        "amount": amount,
+        "currency": subscription["currency"],
+        "customer": subscription["customer"],
+        "customer_account": None,
+        "date": now,
+        "description": description,
+        "discountable": False,
+        "discounts": [],
+        "invoice": None,
+        "livemode": False,
+        "metadata": {},
+        "net_amount": amount,
+        "parent": {
+            "subscription_details": {"subscription": subscription["id"], "subscription_item": item["id"]},
+            "type": "subscription_details",
+        },
+        "period": {"end": end, "start": max(at, start)},
+        "pricing": {
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        "proration": True,
+        "proration_details": {"discount_amounts": []},
+        "quantity": item["quantity"] or 0,
+        "quantity_decimal": str(item["quantity"] or 0),
+        "tax_rates": [],
+        "test_clock": None,
+    }
+
+
+def line_of(invoice_item: JsonObject) -> JsonObject:
+    """Return the line that an invoice item becomes."""
+    details = invoice_item["parent"]["subscription_details"]
+    return {
+        "id": new_id("il"),
+        "object": "line_item",
+        **{name: invoice_item[name] for name in ("amount", "currency", "description", "discountable", "discounts")},
+        "discount_amounts": [],
+        "invoice": None,
+        "livemode": False,
+        "metadata": invoice_item["metadata"],
+        "parent": {
+            "invoice_item_details": None,
+            "subscription_item_details": {
+                "invoice_item": invoice_item["id"],
+                "proration": True,
+                "proration_details": {"credited_items": None},
+                **details,
+            },
+            "type": "subscription_item_details",
+        },
+        **{name: invoice_item[name] for name in ("period", "pricing", "quantity", "quantity_decimal")},
+        "pretax_credit_amounts": [],
+        "subtotal": invoice_item["amount"],
+        "taxes": [],
+    }

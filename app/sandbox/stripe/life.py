@@ -1,0 +1,93 @@
+"""What happens by itself as time passes."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from app.sandbox.stripe import billing, dues, endings
+from app.sandbox.stripe.collection import collect
+from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.invoicing import subscription_of, void
+from app.sandbox.stripe.payment_methods import default_method
+from app.sandbox.stripe.sandbox import Sandbox
+from app.sandbox.stripe.wire import JsonObject
+
+
+def run_due(sandbox: Sandbox, until: int) -> int:
+    """Let happen all that is due by `until`, in order, each at its own instant; return how much that was."""
+    happened = 0
+    while entry := sandbox.agenda.take(until):
+        obj = sandbox.store.find(entry.id)
+        if obj is None or entry.due not in dues.dues_of(obj):
+            continue  # the object has changed since this was noted
+        # Somebody may have set it to what cannot be, such as a customer that there is not: then it stays as it is.
+        with sandbox.clock.held(entry.due.at), suppress(StripeError):
+            _HAPPENINGS[entry.due.what](sandbox, obj)
+        happened += 1
+    return happened
+
+
+def _cancel(sandbox: Sandbox, subscription: JsonObject) -> None:
+    endings.end(sandbox, subscription)
+
+
+def _expire(sandbox: Sandbox, subscription: JsonObject) -> None:
+    first = sandbox.store.find(subscription["latest_invoice"] or "")
+    if first and first["status"] == "open":
+        void(sandbox, first)
+    endings.expire(sandbox, subscription)
+
+
+def _resume_collection(sandbox: Sandbox, subscription: JsonObject) -> None:
+    sandbox.save(subscription, {**subscription, "pause_collection": None})
+
+
+def _announce_trial_end(sandbox: Sandbox, subscription: JsonObject) -> None:
+    sandbox.put(subscription, subscription, "customer.subscription.trial_will_end")
+
+
+def _end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
+    """End the trial as its settings say for one without a payment method, else with an invoice."""
+    behavior: str = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    if behavior == "create_invoice" or default_method(sandbox, subscription) is not None:
+        billing.end_trial(sandbox, subscription)
+    elif behavior == "cancel":
+        endings.end(sandbox, subscription, reason="payment_failed")
+    else:
+        why = {"type": "trial_end_without_payment_method"}
+        because = {"subscription": why, "transitioned_at": sandbox.now(), "type": "subscription"}
+        sandbox.save(subscription, {**subscription, "status": "paused", "status_details": {"paused": because}})
+
+
+def _announce_renewal(sandbox: Sandbox, subscription: JsonObject) -> None:
+    preview = billing.upcoming(sandbox, subscription)
+    sandbox.record(None, preview, type="invoice.upcoming", at=sandbox.now())
+
+
+def _finalize(sandbox: Sandbox, invoice: JsonObject) -> None:
+    billing.finalize_cycle(sandbox, invoice, subscription_of(sandbox, invoice))
+
+
+def _retry(sandbox: Sandbox, invoice: JsonObject) -> None:
+    collect(sandbox, invoice)
+
+
+def _tell_overdue(sandbox: Sandbox, invoice: JsonObject) -> None:
+    sandbox.put(invoice, invoice, "invoice.overdue")
+    subscription = subscription_of(sandbox, invoice)
+    if subscription["status"] == "active":
+        sandbox.save(subscription, {**subscription, "status": "past_due"})
+
+
+_HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
+    dues.CANCEL: _cancel,
+    dues.COLLECTION_RESUME: _resume_collection,
+    dues.EXPIRE: _expire,
+    dues.FINALIZE: _finalize,
+    dues.OVERDUE: _tell_overdue,
+    dues.RENEW: billing.renew,
+    dues.RETRY: _retry,
+    dues.TRIAL_END: _end_trial,
+    dues.TRIAL_WILL_END: _announce_trial_end,
+    dues.UPCOMING: _announce_renewal,
+}

@@ -1,0 +1,223 @@
+"""Payment intents and charges: what is asked for and what comes of it; and the operations that read them."""
+
+from app.sandbox.stripe.cards import Decline
+from app.sandbox.stripe.forms import Reader, fields, one_of, text
+from app.sandbox.stripe.resources import keep_equal, list_page
+from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.wire import JsonObject, new_id
+
+INTENT = "payment_intent"
+OPEN, PAID, CANCELED = "open", "paid", "canceled"
+
+
+def ask(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None) -> None:
+    """Make the payment intent of an invoice, and what links the two."""
+    intent = sandbox.put(None, _blank_intent(invoice, method, sandbox.now()), "payment_intent.created")
+    sandbox.store.put(_link(invoice, intent["id"], sandbox.now()))
+
+
+def _blank_intent(invoice: JsonObject, method: JsonObject | None, at: int) -> JsonObject:
+    new = new_id("pi")
+    return {
+        "id": new,
+        "object": INTENT,
+        "amount": invoice["amount_due"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": "automatic",
+        "client_secret": new_id(f"{new}_secret"),
+        "confirmation_method": "automatic",
+        "created": at,
+        "currency": invoice["currency"],
+        "customer": invoice["customer"],
+        "customer_account": None,
+        "description": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": False,
+        "metadata": {},
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": method["id"] if method else None,
+        "payment_method_options": {},
+        "payment_method_types": ["card"],
+        "processing": None,
+        "receipt_email": None,
+        "review": None,
+        "setup_future_usage": "off_session",
+        "shipping": None,
+        "source": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "requires_confirmation" if method else "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def _link(invoice: JsonObject, intent: str, at: int) -> JsonObject:
+    return {
+        "id": new_id("inpay"),
+        "object": "invoice_payment",
+        "amount_paid": None,
+        "amount_requested": invoice["amount_due"],
+        "created": at,
+        "currency": invoice["currency"],
+        "invoice": invoice["id"],
+        "is_default": True,
+        "livemode": False,
+        "payment": {"payment_intent": intent, "type": INTENT},
+        "status": OPEN,
+        "status_transitions": {"canceled_at": None, "paid_at": None},
+    }
+
+
+def charge(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None, decline: Decline | None) -> None:
+    """Charge the invoice's amount, with the outcome given: the payment intent and its charge tell of it."""
+    for link in sandbox.store.having("invoice_payment", "invoice", invoice["id"]):
+        intent = sandbox.store.get(INTENT, link["payment"][INTENT])
+        if decline is None:
+            _succeed(sandbox, link, intent, method)
+        else:
+            _fail(sandbox, intent, method, decline)
+
+
+def _succeed(sandbox: Sandbox, link: JsonObject, intent: JsonObject, method: JsonObject | None) -> None:
+    made = sandbox.put(None, _new_charge(intent, method, None, sandbox.now()), "charge.succeeded")
+    outcome = {"amount_received": intent["amount"], "latest_charge": made["id"], "status": "succeeded"}
+    settled = {**intent, **outcome, "last_payment_error": None, "next_action": None, "payment_method": _id_of(method)}
+    sandbox.put(intent, settled, "payment_intent.succeeded")
+    times = {**link["status_transitions"], "paid_at": sandbox.now()}
+    paid = {**link, "amount_paid": intent["amount"], "status": PAID, "status_transitions": times}
+    sandbox.put(link, paid, "invoice_payment.paid")
+
+
+def _id_of(method: JsonObject | None) -> str | None:
+    return method["id"] if method else None
+
+
+def _fail(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None, decline: Decline) -> None:
+    tried = {**intent, "payment_method": _id_of(method), "last_payment_error": decline.to_payment_error(method)}
+    if decline.needs_action:
+        action: JsonObject = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
+        asking = {**tried, "status": "requires_action", "next_action": action}
+        sandbox.put(intent, asking, "payment_intent.requires_action")
+        return
+    failed = {**tried, "status": "requires_payment_method", "next_action": None, "payment_method": None}
+    if method:
+        made = sandbox.put(None, _new_charge(intent, method, decline, sandbox.now()), "charge.failed")
+        failed["latest_charge"] = made["id"]
+    sandbox.put(intent, failed, "payment_intent.payment_failed")
+
+
+def _new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline | None, at: int) -> JsonObject:
+    address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+    blank_details = {"address": address, "email": None, "name": None, "phone": None, "tax_id": None}
+    return {
+        "id": new_id("ch"),
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": 0 if decline else intent["amount"],
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": method["billing_details"] if method else blank_details,
+        "calculated_statement_descriptor": None,
+        "captured": decline is None,
+        "created": at,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": decline.code if decline else None,
+        "failure_message": decline.message if decline else None,
+        "fraud_details": {},
+        "livemode": False,
+        "metadata": {},
+        "on_behalf_of": None,
+        "outcome": _outcome(decline),
+        "paid": decline is None,
+        "payment_intent": intent["id"],
+        "payment_method": _id_of(method),
+        "payment_method_details": {"card": _card_used(method), "type": "card"} if method else None,
+        "receipt_email": None,
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": None,
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": None,
+        "status": "failed" if decline else "succeeded",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def _outcome(decline: Decline | None) -> JsonObject:
+    return {
+        "network_status": "declined_by_network" if decline else "approved_by_network",
+        "reason": decline.decline_code if decline else None,
+        "risk_level": "normal",
+        "seller_message": "The bank did not return any further details with this decline."
+        if decline
+        else "Payment complete.",
+        "type": "issuer_declined" if decline else "authorized",
+    }
+
+
+def _card_used(method: JsonObject) -> JsonObject:
+    names = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
+    return {**{name: method["card"][name] for name in names}, "network": method["card"]["brand"], "wallet": None}
+
+
+def withdraw(sandbox: Sandbox, invoice: JsonObject, reason: str) -> None:
+    """Cancel what is still asked for an invoice."""
+    at = sandbox.now()
+    for link in sandbox.store.having("invoice_payment", "invoice", invoice["id"]):
+        if link["status"] != OPEN:
+            continue
+        intent = sandbox.store.get(INTENT, link["payment"][INTENT])
+        gone = {"canceled_at": at, "cancellation_reason": reason, "next_action": None, "status": CANCELED}
+        sandbox.put(intent, {**intent, **gone}, "payment_intent.canceled")
+        times = {**link["status_transitions"], "canceled_at": at}
+        sandbox.put(link, {**link, "status": CANCELED, "status_transitions": times})
+
+
+def list_intents(sandbox: Sandbox, call: Call) -> JsonObject:
+    return list_page(
+        sandbox, call, INTENT, {"customer": text}, lambda params, intent: keep_equal(params, intent, "customer")
+    )
+
+
+def list_charges(sandbox: Sandbox, call: Call) -> JsonObject:
+    readers: dict[str, Reader] = {"customer": text, "payment_intent": text}
+    return list_page(
+        sandbox, call, "charge", readers, lambda params, made: keep_equal(params, made, "customer", "payment_intent")
+    )
+
+
+def list_invoice_payments(sandbox: Sandbox, call: Call) -> JsonObject:
+    readers: dict[str, Reader] = {
+        "invoice": text,
+        "payment": fields(payment_intent=text, type=one_of(INTENT)),
+        "status": one_of(OPEN, PAID, CANCELED),
+    }
+
+    def keep(params: JsonObject, link: JsonObject) -> bool:
+        return keep_equal(params, link, "invoice", "status") and keep_equal(
+            params.get("payment") or {}, link["payment"], INTENT, "type"
+        )
+
+    return list_page(sandbox, call, "invoice_payment", readers, keep)
