@@ -72,6 +72,7 @@ class _Sync:
                 backlog=await self._backlog(),
                 unmapped_prices=self._cache.unmapped_prices(),
                 trouble=self.stripe.trouble,
+                backoff=self.stripe.backoff,
             ),
         )
 

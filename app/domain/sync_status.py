@@ -70,12 +70,20 @@ class StripeSyncMode(StrEnum):
 
 
 class StripeBacklog(msgspec.Struct, frozen=True, gc=False):
-    """The inbox in numbers."""
+    """The inbox in numbers. `oldest_pending_at` is since when the object waits that has waited longest."""
 
     pending: int
     parked: int
     dead: int
     last_event_at: Instant | None
+    oldest_pending_at: Instant | None = None
+
+
+class StripeBackoff(msgspec.Struct, frozen=True, gc=False):
+    """This process leaves Stripe's API alone until then, and why."""
+
+    until_at: Instant
+    reason: str
 
 
 class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +96,7 @@ class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
     backlog: StripeBacklog | None
     unmapped_prices: tuple[str, ...]
     trouble: str | None = None
+    backoff: StripeBackoff | None = None
 
 
 class SyncStatus(msgspec.Struct, frozen=True, gc=False):

@@ -6,15 +6,39 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from pymongo import ASCENDING, DESCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
+from app.domain.stripe_event import (
+    DirtyObject,
+    Discard,
+    Discarded,
+    ObjectName,
+    QueuedObject,
+    ReceivedObjects,
+    StripeEvent,
+    StripeEventFilter,
+    StripeEventStatus,
+    StripeTrace,
+)
 from app.domain.sync_status import StripeBacklog
 from app.ports.store import Page
 from app.ports.stripe import Lease
 from app.ports.system import Clock
-from app.store.mapping import SCHEMA_VERSION, MappingError, from_fields, to_document
+from app.store.dead_letters import discard
+from app.store.inbox_queries import (
+    FINAL,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    UNSETTLED,
+    failed_objects,
+    listing,
+    marked,
+    never_marked,
+    noted,
+    replayable,
+)
+from app.store.mapping import MappingError, from_fields, to_document
 from app.store.mongo import Mongo
 from app.store.translation import to_date, to_instant
 from app.telemetry import logger
@@ -27,8 +51,6 @@ _T = TypeVar("_T", bound=msgspec.Struct)
 _PENDING: Final = "PENDING"
 _PARKED: Final = "PARKED"
 _DEAD: Final = "DEAD"
-_UNSETTLED: Final = [StripeEventStatus.RECEIVED.value, StripeEventStatus.PARKED.value, StripeEventStatus.DEAD.value]
-_FINAL: Final = frozenset({StripeEventStatus.PROCESSED, StripeEventStatus.IGNORED})
 _MOST_EVENTS: Final = 500  # of one object at a time; the rest is found by `mark_forgotten`
 _MOST_FORGOTTEN: Final = 1000
 _BATCH: Final = 500
@@ -54,7 +76,7 @@ class MongoInbox:
     async def accept(self, event: StripeEvent) -> bool:
         """Store the event once and mark its object dirty; False where the event was there already."""
         document = to_document(event)
-        if event.status in _FINAL:
+        if event.status in FINAL:
             document["processedAt"] = document["receivedAt"]  # retention counts from here
         with self._mongo.deadline():
             try:
@@ -72,7 +94,8 @@ class MongoInbox:
 
     async def release(self, parents: Collection[str]) -> int:
         """Mark every object that is parked under one of these; return how many."""
-        due: _Document = {"state": _PENDING, "dueAt": self._now(), "parkedUnder": [], "attempts": 0}
+        now = self._now()
+        due: _Document = {"state": _PENDING, "markedAt": now, "dueAt": now, "parkedUnder": [], "attempts": 0}
         with self._mongo.deadline():
             result = await self._dirty.update_many(
                 {"state": _PARKED, "parkedUnder": {"$in": list(parents)}}, {"$set": due, "$inc": {"sequence": 1}}
@@ -86,20 +109,58 @@ class MongoInbox:
         return from_fields(StripeEvent, document) if document else None
 
     async def events_page(
-        self, *, status: StripeEventStatus | None, after: str | None, first: int
+        self, wanted: StripeEventFilter, *, after: tuple[int, str] | None, first: int
     ) -> Page[StripeEvent]:
-        """Return events, the newest received first. After an event that is gone, nothing comes."""
-        wanted: _Document = {"status": status.value} if status else {}
+        """Return events, the newest received first; what cannot be read is left out."""
+        found: list[StripeEvent] = []
         with self._mongo.deadline():
-            if after is not None:
-                last = await self._events.find_one({"_id": after}, {"receivedAt": 1})
-                if last is None:
-                    return Page((), has_next=False)
-                at = last["receivedAt"]
-                wanted["$or"] = [{"receivedAt": {"$lt": at}}, {"receivedAt": at, "_id": {"$lt": after}}]
-            order = [("receivedAt", DESCENDING), ("_id", DESCENDING)]
-            found = await self._events.find(wanted, sort=order, limit=first + 1).to_list()
-        return Page(tuple(_readable(StripeEvent, found[:first])), has_next=len(found) > first)
+            cursor = self._events.find(listing(wanted, after=after), sort=NEWEST_FIRST, batch_size=first + 2)
+            async with cursor:
+                async for document in cursor:
+                    found.extend(_readable(StripeEvent, [document]))
+                    if len(found) > first:
+                        break
+        return Page(tuple(found[:first]), has_next=len(found) > first)
+
+    async def queued(self, ids: Collection[str]) -> dict[str, QueuedObject]:
+        """Return those of the objects of which something is still to be learned."""
+        with self._mongo.deadline():
+            found = await self._dirty.find({"_id": {"$in": list(ids)}}).to_list() if ids else []
+        return {queued.id: queued for queued in _readable(QueuedObject, found)}
+
+    async def received(self, *, from_at: int, to_at: int, after: tuple[int, str] | None, most: int) -> ReceivedObjects:
+        """Return what at most so many of the events are about that were received in `[from_at, to_at)`."""
+        wanted = replayable(from_at=from_at, to_at=to_at, after=after)
+        fields = {"objectType": 1, "objectId": 1, "receivedAt": 1}
+        with self._mongo.deadline():
+            found = await self._events.find(wanted, fields, sort=OLDEST_FIRST, limit=most).to_list()
+        names = dict.fromkeys(ObjectName(event["objectType"], event["objectId"]) for event in found)
+        end = (to_instant(found[-1]["receivedAt"]), str(found[-1]["_id"])) if len(found) == most else None
+        return ReceivedObjects(len(found), tuple(names), end)
+
+    async def failed(self, *, since_at: int, after: str | None, most: int) -> tuple[ObjectName, ...]:
+        """Return objects whose last attempt failed then or later, by their ids, after one of them."""
+        wanted = failed_objects(since_at=since_at, after=after)
+        with self._mongo.deadline():
+            found = await self._dirty.find(wanted, {"type": 1}, sort=[("_id", ASCENDING)], limit=most).to_list()
+        return tuple(ObjectName(dirty["type"], dirty["_id"]) for dirty in found)
+
+    async def mark_all(self, objects: Sequence[ObjectName]) -> None:
+        """Mark many objects; see `mark`."""
+        now = self._now()
+        for start in range(0, len(objects), _BATCH):
+            batch = objects[start : start + _BATCH]
+            marks = [UpdateOne({"_id": name.id}, marked(name.type, now), upsert=True) for name in batch]
+            with self._mongo.deadline():
+                try:
+                    await self._dirty.bulk_write(marks, ordered=False)
+                except BulkWriteError:  # another upsert of one of them came first; a second mark does no harm
+                    for name in batch:
+                        await self._mark(name.type, name.id)
+
+    async def discard(self, wanted: Discard) -> Discarded:
+        """Give dead letters up; see `dead_letters`."""
+        return await discard(self._mongo, wanted, at=self._clock.now_at())
 
     async def backlog(self) -> StripeBacklog:
         """Return the inbox in numbers: objects to be worked on, parked, dead. Fails within a second."""
@@ -108,11 +169,14 @@ class MongoInbox:
             counts = {group["_id"]: group["count"] async for group in groups}
             received: _Document = {"receivedAt": {"$type": "date"}}
             newest = await self._events.find_one(received, {"receivedAt": 1}, sort=[("receivedAt", DESCENDING)])
+            waiting: _Document = {"state": _PENDING, "markedAt": {"$type": "date"}}
+            oldest = await self._dirty.find_one(waiting, {"markedAt": 1}, sort=[("markedAt", ASCENDING)])
         return StripeBacklog(
             pending=counts.get(_PENDING, 0),
             parked=counts.get(_PARKED, 0),
             dead=counts.get(_DEAD, 0),
             last_event_at=to_instant(newest["receivedAt"]) if newest else None,
+            oldest_pending_at=to_instant(oldest["markedAt"]) if oldest else None,
         )
 
     async def lease(self, *, limit: int, until_at: int) -> list[Lease]:
@@ -154,7 +218,7 @@ class MongoInbox:
 
         What cannot be read is noted as dead.
         """
-        wanted: _Document = {"objectId": object_id, "status": {"$in": _UNSETTLED}}
+        wanted: _Document = {"objectId": object_id, "status": {"$in": UNSETTLED}}
         fields = None if payloads else {"payload": 0}
         order = [("occurredAt", ASCENDING), ("receivedAt", ASCENDING), ("_id", ASCENDING)]
         with self._mongo.deadline():
@@ -166,17 +230,20 @@ class MongoInbox:
                 await self._events.update_many({"_id": {"$in": unread}}, {"$set": dead})
         return events
 
-    async def note(self, events: Collection[str], status: StripeEventStatus, *, reason: str | None = None) -> None:
-        """Note what became of events; each note counts as an attempt."""
+    async def note(
+        self,
+        events: Collection[str],
+        status: StripeEventStatus,
+        *,
+        reason: str | None = None,
+        trace: StripeTrace | None = None,
+    ) -> None:
+        """Note what became of events; each note counts as an attempt. What somebody has discarded stays so."""
         if not events:
             return
-        became: _Document = {
-            "status": status.value,
-            "reason": reason,
-            "processedAt": self._now() if status in _FINAL else None,
-        }
+        kept: _Document = {"_id": {"$in": list(events)}, "status": {"$ne": StripeEventStatus.DISCARDED.value}}
         with self._mongo.deadline():
-            await self._events.update_many({"_id": {"$in": list(events)}}, {"$set": became, "$inc": {"attempts": 1}})
+            await self._events.update_many(kept, noted(status, reason, trace or StripeTrace(), self._now()))
 
     async def clear(self, lease: Lease) -> None:
         """Settle: the object is clean, unless it was marked since it was leased; then it is due again."""
@@ -187,11 +254,17 @@ class MongoInbox:
 
     async def park(self, lease: Lease, parents: Collection[str]) -> None:
         """Settle: set the object aside until one of `parents` is released, unless it was marked since."""
-        await self._set_aside(lease, {"state": _PARKED, "parkedUnder": list(parents), "attempts": 0, "lastError": None})
+        parked: _Document = {"state": _PARKED, "parkedUnder": list(parents), "attempts": 0}
+        await self._set_aside(lease, {**parked, "lastError": None, "failedAt": None})
 
     async def postpone(self, lease: Lease, *, until_at: int, error: str, counted: bool) -> None:
         """Settle: try again at `until_at`. A `counted` attempt brings the object nearer to its burial."""
-        later: _Document = {"leaseToken": None, "dueAt": to_date(until_at), "lastError": error}
+        later: _Document = {
+            "leaseToken": None,
+            "dueAt": to_date(until_at),
+            "lastError": error,
+            "failedAt": self._now(),
+        }
         with self._mongo.deadline():
             await self._dirty.update_one(
                 _held(lease, unmarked=False), {"$set": later, "$inc": {"attempts": 1 if counted else 0}}
@@ -199,7 +272,7 @@ class MongoInbox:
 
     async def bury(self, lease: Lease, *, error: str) -> None:
         """Settle: the object is a dead letter, unless it was marked since."""
-        await self._set_aside(lease, {"state": _DEAD, "lastError": error})
+        await self._set_aside(lease, {"state": _DEAD, "lastError": error, "failedAt": self._now()})
 
     async def mark_forgotten(self, *, received_before_at: int) -> int:
         """Mark the objects of events that were stored and whose object was never marked; return how many.
@@ -207,15 +280,7 @@ class MongoInbox:
         Every mark makes the object pending, and the events that its worker has seen leave RECEIVED before it stops
         being pending: so an event that waits while its object does not was never marked.
         """
-        named: _Document = {"objectId": {"$type": "string"}, "objectType": {"$type": "string"}}
-        pending: _Document = {"from": self._dirty.name, "localField": "_id", "foreignField": "_id", "as": "dirty"}
-        stages: list[Mapping[str, Any]] = [
-            {"$match": {"status": _UNSETTLED[0], "receivedAt": {"$lte": to_date(received_before_at)}, **named}},
-            {"$group": {"_id": "$objectId", "type": {"$first": "$objectType"}}},
-            {"$lookup": pending},
-            {"$match": {"dirty.state": {"$ne": _PENDING}}},
-            {"$limit": _MOST_FORGOTTEN},
-        ]
+        stages = never_marked(received_before_at=received_before_at, queue=self._dirty.name, most=_MOST_FORGOTTEN)
         with self._mongo.deadline():
             forgotten = [found async for found in await self._events.aggregate(stages)]
             for found in forgotten:
@@ -235,27 +300,16 @@ class MongoInbox:
             yield found[start : start + _BATCH]
 
     async def _mark(self, type: str, id: str) -> None:
-        is_pending = {"$eq": ["$state", _PENDING]}
-        # $gt also tells an absent token from a text
-        is_leased = {"$and": [is_pending, {"$gt": ["$leaseToken", None]}]}
-        marked: _Document = {
-            "type": {"$literal": type},
-            "schemaVersion": SCHEMA_VERSION,
-            "sequence": {"$add": [{"$ifNull": ["$sequence", 0]}, 1]},
-            "dueAt": {"$cond": [is_leased, "$dueAt", self._now()]},
-            "attempts": {"$cond": [is_pending, "$attempts", 0]},
-            "state": _PENDING,
-            "parkedUnder": [],
-        }
+        update = marked(type, self._now())
         try:
-            await self._dirty.update_one({"_id": id}, [{"$set": marked}], upsert=True)
+            await self._dirty.update_one({"_id": id}, update, upsert=True)
         except DuplicateKeyError:  # another upsert came first: now it is there
-            await self._dirty.update_one({"_id": id}, [{"$set": marked}], upsert=True)
+            await self._dirty.update_one({"_id": id}, update, upsert=True)
 
     async def _bury_unread(self, ids: Sequence[Any], token: str) -> None:
         # Left where they are, they would end every turn of every worker that takes them along.
         if ids:
-            dead: _Document = {"state": _DEAD, "leaseToken": None, "lastError": _UNREADABLE}
+            dead: _Document = {"state": _DEAD, "leaseToken": None, "lastError": _UNREADABLE, "failedAt": self._now()}
             await self._dirty.update_many({"_id": {"$in": ids}, "leaseToken": token}, {"$set": dead})
 
     async def _set_aside(self, lease: Lease, fields: _Document) -> None:
@@ -265,7 +319,15 @@ class MongoInbox:
                 await self._give_back(lease)
 
     async def _give_back(self, lease: Lease) -> None:
-        due: _Document = {"leaseToken": None, "dueAt": self._now(), "attempts": 0, "lastError": None}
+        now = self._now()
+        due: _Document = {
+            "leaseToken": None,
+            "markedAt": now,
+            "dueAt": now,
+            "attempts": 0,
+            "lastError": None,
+            "failedAt": None,
+        }
         await self._dirty.update_one(_held(lease, unmarked=False), {"$set": due})
 
     def _now(self) -> datetime:

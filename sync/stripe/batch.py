@@ -14,7 +14,7 @@ from app.domain.stripe_object import SYNCED_TYPES, StripeObject
 from app.domain.workspace import Workspace
 from app.runtime import Runtime
 from app.services.commit import commit
-from sync.stripe.decide import Verdict, View, decide
+from sync.stripe.decide import Fate, Verdict, View, decide
 from sync.stripe.decode import DecodeError, Links, decode_links
 from sync.stripe.readings import Reading
 
@@ -74,15 +74,20 @@ class Batches:
             verdicts = [[decide(view, reading) for reading in entry.readings] for entry in ordered]
             changes = view.changes()
             try:
-                if changes:
-                    await commit(self._rt, actor, OPERATION, changes)
+                written = await commit(self._rt, actor, OPERATION, changes) if changes else ()
             except ConflictError:
                 if attempt == _TRIES:
                     raise
                 continue
+            written_at = {record.id: record.updated_at for record in written}
             for entry, decided in zip(ordered, verdicts, strict=True):
-                entry.verdicts = decided
+                entry.verdicts = [_dated(verdict, written_at.get(entry.readings[0].id)) for verdict in decided]
             return
+
+
+def _dated(verdict: Verdict, written_at: int | None) -> Verdict:
+    is_kept = verdict.fate in (Fate.DONE, Fate.PARKED)
+    return msgspec.structs.replace(verdict, written_at=written_at) if is_kept else verdict
 
 
 async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:

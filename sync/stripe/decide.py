@@ -46,6 +46,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     left: str | None = None
     missing_customer: str | None = None
     is_unknown_transition: bool = False
+    written_at: int | None = None
+    """Known once it is stored."""
 
 
 class View:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+import msgspec
+
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
-from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus
+from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus, StripeTrace
 from app.domain.stripe_object import SYNCED_TYPES, StripeObject
-from app.domain.sync_status import StripeSyncMode
+from app.domain.sync_status import StripeBackoff, StripeSyncMode
 from app.ports.stripe import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
 from app.runtime import Runtime
 from app.telemetry import logger
@@ -75,6 +77,13 @@ class StripeWorker:
         return StripeSyncMode.PROVISIONAL if self._accepts_payloads else StripeSyncMode.OFF
 
     @property
+    def backoff(self) -> StripeBackoff | None:
+        """Until when Stripe's API is left alone, and why; None while it may be asked."""
+        if self._paused_until_at <= self._rt.clock.now_at():
+            return None
+        return StripeBackoff(self._paused_until_at, self.trouble or "")
+
+    @property
     def _is_failing(self) -> bool:
         return self._failures >= _FAILURES_OF_THE_API
 
@@ -130,7 +139,7 @@ class StripeWorker:
             await self._queue.clear(lease)
             return
         try:
-            verdicts = await self._learn(dirty, events)
+            verdicts, fetched_at = await self._learn(dirty, events)
         except ProcessorUnavailableError as error:
             await self._postpone(lease, events, str(error), counted=self._note_failure(error))
         except UnavailableError:
@@ -142,17 +151,21 @@ class StripeWorker:
             _log.exception("stripe_object_failed", object=dirty.id)
             await self._postpone(lease, events, f"{type(error).__name__}: {error}", counted=True)
         else:
-            await self._settle(lease, events, verdicts)
+            applied_at = self._rt.clock.now_at()
+            await self._settle(lease, events, verdicts, StripeTrace(fetched_at=fetched_at, applied_at=applied_at))
 
-    async def _learn(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
-        """Bring the object to the store; return one verdict on all events, or one on each, in their order."""
+    async def _learn(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> tuple[Sequence[Verdict], int | None]:
+        """Bring the object to the store and to RAM.
+
+        Return one verdict on all events, or one on each, in their order, and when Stripe was asked.
+        """
         if self._processor is None:
-            return await self._apply_payloads(dirty, events)
+            return await self._apply_payloads(dirty, events), None
         sequence = await self._queue.fetch_sequence()
         at = self._rt.clock.now_at()
         fetched = await self._processor.retrieve(dirty.type, dirty.id)
         self._failures, self.trouble = 0, None
-        return await self._batches.submit([from_fetched(fetched, sequence=sequence, at=at, events=events)])
+        return await self._batches.submit([from_fetched(fetched, sequence=sequence, at=at, events=events)]), at
 
     async def _apply_payloads(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
         verdicts: dict[str, Verdict] = {}
@@ -166,14 +179,16 @@ class StripeWorker:
             verdicts.update(zip(told, await self._batches.submit(list(told.values())), strict=True))
         return [verdicts[event.id] for event in events]
 
-    async def _settle(self, lease: Lease, events: Sequence[StripeEvent], verdicts: Sequence[Verdict]) -> None:
+    async def _settle(
+        self, lease: Lease, events: Sequence[StripeEvent], verdicts: Sequence[Verdict], trace: StripeTrace
+    ) -> None:
         """Follow up what was stored, note the events, then give the object up: a crash between repeats the work."""
         for verdict in verdicts:
             await self._follow_up(lease.object, verdict)
         parked = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.PARKED), None)
         dead = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.DEAD), None)
         each = list(verdicts) if len(verdicts) == len(events) else list(verdicts) * len(events)
-        await self._note(events, each, is_parked=parked is not None)
+        await self._note(events, each, trace, is_parked=parked is not None)
         if parked is not None:
             await self._queue.park(lease, parked.parents)
             await self._release_known(parked.parents)  # one of them may have come just before
@@ -195,8 +210,10 @@ class StripeWorker:
             if sub.stripe_customer_id == dirty.id:
                 await self._queue.mark("subscription", sub.id)
 
-    async def _note(self, events: Sequence[StripeEvent], verdicts: Sequence[Verdict], *, is_parked: bool) -> None:
-        noted: dict[tuple[StripeEventStatus, str | None], list[str]] = {}
+    async def _note(
+        self, events: Sequence[StripeEvent], verdicts: Sequence[Verdict], trace: StripeTrace, *, is_parked: bool
+    ) -> None:
+        noted: dict[tuple[StripeEventStatus, str | None, int | None], list[str]] = {}
         for event, verdict in zip(events, verdicts, strict=True):
             match verdict.fate:
                 case Fate.DEAD:
@@ -207,9 +224,9 @@ class StripeWorker:
                     # what an older payload of a parked object said must be there to be folded again
                     status = StripeEventStatus.PARKED if is_parked else StripeEventStatus.PROCESSED
             self._rt.metrics.count("stripe_events", "stale" if verdict.fate is Fate.STALE else status.value.lower())
-            noted.setdefault((status, verdict.reason), []).append(event.id)
-        for (status, reason), ids in noted.items():
-            await self._queue.note(ids, status, reason=reason)
+            noted.setdefault((status, verdict.reason, verdict.written_at), []).append(event.id)
+        for (status, reason, written_at), ids in noted.items():
+            await self._queue.note(ids, status, reason=reason, trace=_complete(trace, status, written_at))
 
     async def _postpone(self, lease: Lease, events: Sequence[StripeEvent], error: str, *, counted: bool) -> None:
         error = error[:_ERROR_LENGTH]
@@ -277,6 +294,12 @@ class StripeWorker:
             sub = self._rt.cache.subscription(sub_id)
             if sub is not None and sub.provisional:
                 await self._queue.mark("subscription", sub_id)
+
+
+def _complete(trace: StripeTrace, status: StripeEventStatus, written_at: int | None) -> StripeTrace:
+    """Say what was written; RAM has it where it was, and where it did not have to wait for a workspace."""
+    is_applied = written_at is not None and status is StripeEventStatus.PROCESSED
+    return msgspec.structs.replace(trace, written_at=written_at, applied_at=trace.applied_at if is_applied else None)
 
 
 def _ids(events: Sequence[StripeEvent]) -> list[str]:

@@ -36,6 +36,7 @@ ROOTS = {
     "{ migrations { nodes { id } } }": {Scope.CATALOG_WRITE, Scope.OPERATOR, Scope.BILLING_READ},
     '{ migration(id: "a") { id } }': {Scope.CATALOG_WRITE, Scope.OPERATOR, Scope.BILLING_READ},
     "{ stripeEvents { nodes { id } } }": {Scope.OPERATOR},
+    '{ stripeEvent(id: "evt_1") { id } }': {Scope.OPERATOR},
     "{ syncStatus { cache { ready } } }": {Scope.OPERATOR},
     '{ usageEvents(workspaceId: "a") { nodes { id } } }': READS_USAGE,
     '{ usageSummary(workspaceId: "a", featureKey: "a", granularity: DAY, from: "2026-01-01T00:00:00Z", '
@@ -80,6 +81,8 @@ ROOTS = {
                 'workspaceId: "a", eventId: "a", featureKey: "a", amount: 1, reason: ""',
                 Scope.USAGE_WRITE,
             ),
+            ("replayStripeEvents", "", Scope.OPERATOR),
+            ("discardStripeEvents", 'reason: "a"', Scope.OPERATOR),
             ("createApiKey", 'name: "a", scopes: []', Scope.ADMIN),
             ("revokeApiKey", 'apiKeyId: "a"', Scope.ADMIN),
         ]

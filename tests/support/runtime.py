@@ -1,6 +1,6 @@
 """A runtime over a real database, with fakes where another service stands."""
 
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,15 @@ from app.cache.feed import Feed
 from app.domain.api_key import Principal, Scope
 from app.domain.change import Record, Source
 from app.domain.stripe_catalogue import StripeCatalogue
-from app.domain.stripe_event import StripeEvent, StripeEventStatus
+from app.domain.stripe_event import (
+    Discard,
+    Discarded,
+    ObjectName,
+    QueuedObject,
+    ReceivedObjects,
+    StripeEvent,
+    StripeEventFilter,
+)
 from app.domain.sync_status import (
     CacheStatus,
     ReconcileResult,
@@ -92,6 +100,9 @@ class FakeInbox:
 
     def __init__(self) -> None:
         self.events: dict[str, StripeEvent] = {}
+        self.queue: dict[str, QueuedObject] = {}
+        self.wanted: StripeEventFilter | None = None
+        self.discards: list[Discard] = []
         self.marked: list[tuple[str, str]] = []
         self.released: list[str] = []
 
@@ -111,12 +122,35 @@ class FakeInbox:
         return self.events.get(id)
 
     async def events_page(
-        self, *, status: StripeEventStatus | None, after: str | None, first: int
+        self, wanted: StripeEventFilter, *, after: tuple[int, str] | None, first: int
     ) -> Page[StripeEvent]:
-        newest = sorted(self.events.values(), key=lambda event: event.received_at, reverse=True)
-        matching = [event for event in newest if status is None or event.status is status]
-        start = next((i + 1 for i, event in enumerate(matching) if event.id == after), 0)
-        return Page(tuple(matching[start : start + first]), has_next=len(matching) > start + first)
+        self.wanted = wanted
+        newest = sorted(self.events.values(), key=lambda event: (event.received_at, event.id), reverse=True)
+        matching = [event for event in newest if wanted.status in (None, event.status)]
+        rest = [event for event in matching if after is None or (event.received_at, event.id) < after]
+        return Page(tuple(rest[:first]), has_next=len(rest) > first)
+
+    async def queued(self, ids: Collection[str]) -> dict[str, QueuedObject]:
+        return {name: self.queue[name] for name in ids if name in self.queue}
+
+    async def received(self, *, from_at: int, to_at: int, after: tuple[int, str] | None, most: int) -> ReceivedObjects:
+        oldest = sorted((e.received_at, e.id) for e in self.events.values() if from_at <= e.received_at < to_at)
+        rest = [place for place in oldest if after is None or place > after][:most]
+        found = [self.events[name] for _, name in rest]
+        names = dict.fromkeys(ObjectName(e.object_type, e.object_id) for e in found if e.object_type and e.object_id)
+        return ReceivedObjects(len(found), tuple(names), rest[-1] if len(rest) == most else None)
+
+    async def failed(self, *, since_at: int, after: str | None, most: int) -> tuple[ObjectName, ...]:
+        failed = (dirty for dirty in self.queue.values() if (dirty.failed_at or -1) >= since_at)
+        found = sorted((dirty for dirty in failed if after is None or dirty.id > after), key=lambda dirty: dirty.id)
+        return tuple(ObjectName(dirty.type, dirty.id) for dirty in found[:most])
+
+    async def mark_all(self, objects: Sequence[ObjectName]) -> None:
+        self.marked.extend((name.type, name.id) for name in objects)
+
+    async def discard(self, wanted: Discard) -> Discarded:
+        self.discards.append(wanted)
+        return Discarded(events=len(wanted.event_ids), objects=1)
 
     async def backlog(self) -> StripeBacklog:
         return StripeBacklog(pending=0, parked=0, dead=0, last_event_at=None)

@@ -1,4 +1,4 @@
-"""What operators do: resync RAM, replay a Stripe event."""
+"""What operators do with RAM: resync it."""
 
 import inspect
 from typing import Annotated
@@ -8,13 +8,11 @@ import strawberry
 from app.domain.errors import NotFoundError as DomainNotFoundError
 from app.domain.errors import ValidationError as DomainValidationError
 from app.graphql.context import Info, find_state
-from app.graphql.mutations.inputs import KEY, WORKSPACE
+from app.graphql.mutations.inputs import WORKSPACE
 from app.graphql.permissions import OPERATES, follows, requires
 from app.graphql.types.enums import ResyncScope
 from app.graphql.types.errors import ConflictError, IdempotencyConflictError, NotFoundError, ValidationError
-from app.graphql.types.stripe_event import StripeEvent
 from app.graphql.types.sync_status import ReconcileResult
-from app.services import stripe_events
 
 
 @strawberry.input(description="What is to be compared with the database.")
@@ -22,12 +20,6 @@ class ResyncInput:
     scope: ResyncScope = strawberry.field(description="ALL, or the one WORKSPACE.")
     workspace_id: strawberry.ID | None = strawberry.field(default=None, description=f"With WORKSPACE. {WORKSPACE}")
     dry_run: bool = strawberry.field(default=False, description="Only report what differs.")
-
-
-@strawberry.input(description="Which event is to be replayed.")
-class ReplayStripeEventInput:
-    idempotency_key: str = strawberry.field(description=KEY)
-    event_id: strawberry.ID = strawberry.field(description="Stripe's id of the event.")
 
 
 @strawberry.type(directives=follows(), description="What a resync found.")
@@ -51,21 +43,9 @@ class ResyncPayload:
         return self.result.divergent
 
 
-@strawberry.type(directives=follows(), description="The event whose object is looked at anew.")
-class ReplayStripeEventPayload:
-    event: StripeEvent = strawberry.field(description="As it now stands; the worker takes it up at once.")
-    replayed: bool = strawberry.field(
-        description="Whether this request had been answered before; then nothing was done."
-    )
-
-
 ResyncResult = Annotated[
     ResyncPayload | ValidationError | NotFoundError | ConflictError | IdempotencyConflictError,
     strawberry.union("ResyncResult", description="What was found, or why nothing was done."),
-]
-ReplayStripeEventResult = Annotated[
-    ReplayStripeEventPayload | ValidationError | NotFoundError | ConflictError | IdempotencyConflictError,
-    strawberry.union("ReplayStripeEventResult", description="The event, or why nothing was done."),
 ]
 
 
@@ -79,14 +59,6 @@ class SyncMutations:
         workspace_id = await _workspace_id(info, input)
         result = await info.context.rt.sync.resync(workspace_id=workspace_id, dry_run=input.dry_run)
         return ResyncPayload(result=ReconcileResult.from_domain(result))
-
-    @strawberry.mutation(
-        directives=requires(*OPERATES), description="Look at a Stripe event's object again, also when it was given up."
-    )
-    async def replay_stripe_event(self, info: Info, input: ReplayStripeEventInput) -> ReplayStripeEventResult:
-        command = stripe_events.ReplayInput(idempotency_key=input.idempotency_key, event_id=input.event_id)
-        done = await stripe_events.replay(info.context.rt, info.context.principal, command)
-        return ReplayStripeEventPayload(event=StripeEvent.from_domain(done.event), replayed=done.replayed)
 
 
 async def _workspace_id(info: Info, input: ResyncInput) -> str | None:

@@ -18,7 +18,7 @@ from app.graphql.types.catalogue import AddOn, Feature, Plan, plan_or_add_on
 from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
 from app.graphql.types.migration import CatalogMigration
 from app.graphql.types.node import Node
-from app.graphql.types.stripe_event import StripeEvent
+from app.graphql.types.stripe_event import StripeEvent, with_queue
 from app.graphql.types.usage import UsageEvent
 from app.graphql.types.workspace import Subscription, Workspace, workspace_of
 
@@ -81,8 +81,9 @@ def _api_key(info: Info, id: str) -> ApiKey | None:
 
 
 async def _stripe_event(info: Info, id: str) -> StripeEvent | None:
-    found = await info.context.rt.inbox.event(id)
-    return StripeEvent.from_domain(found) if found else None
+    inbox = info.context.rt.inbox
+    found = await inbox.event(id)
+    return (await with_queue(inbox, [found]))[0] if found else None
 
 
 async def _audit_entry(info: Info, id: str) -> AuditEntry | None:

@@ -25,7 +25,7 @@ from app.domain.plan import (
     ValueType,
 )
 from app.domain.remedy import RemedyKind
-from app.domain.stripe_event import StripeEventStatus
+from app.domain.stripe_event import StripeEventStatus, StripeObjectState
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
 from app.domain.usage import UsageKind
@@ -229,6 +229,16 @@ _expose(
         "IGNORED": "Of a type that is kept and not used.",
         "PARKED": "Waits for a customer or workspace that is unknown here.",
         "DEAD": "Failed too often; `reason` tells. Replay it once the cause is gone.",
+        "DISCARDED": "Was dead, and somebody has given it up; `discard` tells who and why.",
+    },
+)
+_expose(
+    StripeObjectState,
+    "How an object waits of which something is to be learned.",
+    {
+        "PENDING": "Waits for its turn, or is worked on.",
+        "PARKED": "Waits for a customer or workspace that is unknown here.",
+        "DEAD": "Failed too often.",
     },
 )
 _expose(

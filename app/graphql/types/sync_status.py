@@ -1,11 +1,15 @@
 """How true RAM is, and what reconciling found."""
 
+from typing import Final
+
 import strawberry
 
 from app.domain import sync_status as domain
 from app.graphql.permissions import OPERATES, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.grants import instant
+
+_SHOWN: Final = 100
 
 
 @strawberry.type(directives=requires(*OPERATES), description="What RAM holds.")
@@ -61,19 +65,36 @@ class ReconcileStatus:
     dropped_total: int = strawberry.field(description="Dropped since the process started.")
 
 
-@strawberry.type(directives=requires(*OPERATES), description="The Stripe side.")
+@strawberry.type(directives=requires(*OPERATES), description="Why Stripe's API is left alone for a while.")
+class StripeBackoff:
+    until_at: DateTime = strawberry.field(description="When this process asks it again.")
+    reason: str = strawberry.field(description="What it answered, or that it did not.")
+
+
+@strawberry.type(
+    directives=requires(*OPERATES),
+    description="The Stripe side. `backoff`, `trouble` and `unmappedPrices` are this process's, the rest is shared.",
+)
 class StripeSyncStatus:
     mode: domain.StripeSyncMode = strawberry.field(description="How facts come from Stripe.")
     pending: int | None = strawberry.field(
-        description="Objects that wait for their turn. Like the next two, null while the database does not answer."
+        description="Objects that wait for their turn: the backlog. "
+        "Like the next three, null while the database does not answer."
+    )
+    oldest_pending_at: DateTime | None = strawberry.field(
+        description="Since when the object waits that has waited longest; null also where none does."
     )
     parked: int | None = strawberry.field(description="Objects that wait for a customer or workspace unknown here.")
     dead: int | None = strawberry.field(description="Objects that failed too often.")
     last_event_at: DateTime | None = strawberry.field(description="When Stripe last sent an event.")
     unmapped_prices: list[str] = strawberry.field(
-        description="Prices that live subscriptions hold and no plan names; they grant nothing."
+        description="Prices that live subscriptions hold and no plan names; they grant nothing. The first hundred."
     )
+    unmapped_price_count: int = strawberry.field(description="How many such prices there are.")
     trouble: str | None = strawberry.field(description="Why Stripe's API cannot be asked now; null while it answers.")
+    backoff: StripeBackoff | None = strawberry.field(
+        description="Until when it is not asked at all; null while it may be."
+    )
 
 
 @strawberry.type(directives=requires(*OPERATES), description="Everything an operator asks at night.")
@@ -120,6 +141,10 @@ def _reconcile(status: domain.ReconcileStatus) -> ReconcileStatus:
     )
 
 
+def _backoff(backoff: domain.StripeBackoff | None) -> StripeBackoff | None:
+    return StripeBackoff(until_at=DateTime(backoff.until_at), reason=backoff.reason) if backoff else None
+
+
 def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
     backlog = status.backlog
     return StripeSyncStatus(
@@ -128,6 +153,9 @@ def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
         parked=backlog.parked if backlog else None,
         dead=backlog.dead if backlog else None,
         last_event_at=instant(backlog.last_event_at) if backlog else None,
-        unmapped_prices=list(status.unmapped_prices),
+        oldest_pending_at=instant(backlog.oldest_pending_at) if backlog else None,
+        unmapped_prices=list(status.unmapped_prices[:_SHOWN]),
+        unmapped_price_count=len(status.unmapped_prices),
         trouble=status.trouble,
+        backoff=_backoff(status.backoff),
     )
