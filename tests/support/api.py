@@ -240,7 +240,7 @@ async def closed(ws: ClientConnection) -> int:
     return ws.close_code
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 5) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
     """Poll a condition, bounded."""
     async with asyncio.timeout(timeout_s):
         while not condition():
