@@ -38,7 +38,9 @@ from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
 from sync.jobs.audit_seal import audit_seal_job
 from sync.jobs.migrations import MigrationWorker
+from sync.jobs.stripe_backfill import BackfillWorker
 from sync.stripe.events import StripeWorker
+from sync.stripe.lists import Lists
 from sync.supervisor import SyncService
 
 OnReady = Callable[[str], Awaitable[None] | None]
@@ -54,6 +56,7 @@ class _Sync:
     service: SyncService
     stripe: StripeWorker
     migrations: MigrationWorker
+    backfill: BackfillWorker
 
     def __init__(self, cache: BillingCache, inbox: MongoInbox) -> None:
         self._cache = cache
@@ -88,6 +91,9 @@ class _Sync:
     def wake_migrations(self) -> None:
         self.migrations.wake()
 
+    def wake_backfill(self) -> None:
+        self.backfill.wake()
+
     def is_ready(self) -> bool:
         return self.service.is_ready()
 
@@ -121,7 +127,7 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         metrics=rt.metrics,
         clock=rt.clock,
         reconcile_interval_s=settings.reconcile_interval_s,
-        workers=[("stripe", sync.stripe.run), ("migrations", sync.migrations.run)],
+        workers=[("stripe", sync.stripe.run), ("migrations", sync.migrations.run), ("backfill", sync.backfill.run)],
         jobs=[audit_seal_job(rt)],
     )
     try:
@@ -156,12 +162,15 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         stripe=processor,
     )
     sync.migrations = MigrationWorker(rt)
+    lists = Lists(rt, inbox, processor) if processor else None
+    jitter = secrets.SystemRandom().random
+    sync.backfill = BackfillWorker(rt, lists, jitter=jitter)
     sync.stripe = StripeWorker(
         rt,
         inbox,
         processor,
         accepts_payloads=bool(settings.stripe_webhook_secrets),
-        jitter=secrets.SystemRandom().random,
+        jitter=jitter,
         concurrency=settings.stripe_workers,
     )
     return rt, sync

@@ -26,6 +26,7 @@ from app.cli import (
     schema,
     serve,
     status,
+    stripe_backfill,
     usage,
     workspaces,
 )
@@ -40,6 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+stripe = typer.Typer(help="What is known of Stripe, and bringing it up to date.", no_args_is_help=True)
+stripe.command("backfill")(stripe_backfill.backfill)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
@@ -55,6 +58,7 @@ app.add_typer(grants.app, name="grants")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(usage.app, name="usage")
 app.add_typer(events.app, name="events")
+app.add_typer(stripe, name="stripe")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(schema.app, name="schema")

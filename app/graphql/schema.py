@@ -26,6 +26,7 @@ from app.graphql.mutations.catalogue import CatalogueMutations
 from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.migrations import MigrationMutations
 from app.graphql.mutations.stripe_events import StripeEventMutations
+from app.graphql.mutations.stripe_backfill import StripeBackfillMutations
 from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
@@ -36,6 +37,7 @@ from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.migrations import MigrationQueries
 from app.graphql.queries.node import NodeQueries
+from app.graphql.queries.stripe_backfill import StripeBackfillQueries
 from app.graphql.queries.subscriptions import SubscriptionQueries
 from app.graphql.queries.sync import SyncQueries
 from app.graphql.queries.usage import UsageQueries
@@ -55,6 +57,7 @@ class Query(
     SubscriptionQueries,
     CatalogueQueries,
     SyncQueries,
+    StripeBackfillQueries,
     NodeQueries,
     ApiKeyQueries,
     UsageQueries,
@@ -72,6 +75,7 @@ class Mutation(
     GrantMutations,
     UsageMutations,
     SyncMutations,
+    StripeBackfillMutations,
     StripeEventMutations,
     ApiKeyMutations,
     MigrationMutations,

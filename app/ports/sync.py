@@ -24,6 +24,10 @@ class Sync(Protocol):
         """Tell the worker that moves subscriptions that a migration was started."""
         ...
 
+    def wake_backfill(self) -> None:
+        """Tell the worker that reads Stripe's lists that a backfill was started."""
+        ...
+
     def is_ready(self) -> bool:
         """Tell whether RAM is loaded and live."""
         ...

@@ -35,6 +35,7 @@ ROOTS = {
     "{ features { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ migrations { nodes { id } } }": {Scope.CATALOG_WRITE, Scope.OPERATOR, Scope.BILLING_READ},
     '{ migration(id: "a") { id } }': {Scope.CATALOG_WRITE, Scope.OPERATOR, Scope.BILLING_READ},
+    "{ stripeBackfill { id } }": {Scope.ADMIN, Scope.OPERATOR},
     "{ stripeEvents { nodes { id } } }": {Scope.OPERATOR},
     '{ stripeEvent(id: "evt_1") { id } }': {Scope.OPERATOR},
     "{ syncStatus { cache { ready } } }": {Scope.OPERATOR},
@@ -83,6 +84,7 @@ ROOTS = {
             ),
             ("replayStripeEvents", "", Scope.OPERATOR),
             ("discardStripeEvents", 'reason: "a"', Scope.OPERATOR),
+            ("backfillStripe", "dryRun: true", Scope.ADMIN),
             ("createApiKey", 'name: "a", scopes: []', Scope.ADMIN),
             ("revokeApiKey", 'apiKeyId: "a"', Scope.ADMIN),
         ]

@@ -54,6 +54,7 @@ class FakeSync:
     def __init__(self) -> None:
         self.woken = 0
         self.woken_for_migrations = 0
+        self.woken_for_backfill = 0
         self.resynced: list[tuple[str | None, bool]] = []
         self.ready = True
 
@@ -78,6 +79,9 @@ class FakeSync:
 
     def wake_migrations(self) -> None:
         self.woken_for_migrations += 1
+
+    def wake_backfill(self) -> None:
+        self.woken_for_backfill += 1
 
     def is_ready(self) -> bool:
         return self.ready

@@ -25,6 +25,7 @@ from app.domain.plan import (
     ValueType,
 )
 from app.domain.remedy import RemedyKind
+from app.domain.stripe_backfill import BackfillStatus
 from app.domain.stripe_event import StripeEventStatus, StripeObjectState
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
@@ -58,7 +59,7 @@ _expose(
         "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
         "CATALOG_WRITE": "Create features and plans.",
         "OPERATOR": "Sync status, Stripe's events, resync and replay, the audit.",
-        "ADMIN": "Create and revoke API keys, with any scope. Includes no other scope.",
+        "ADMIN": "Create and revoke API keys, with any scope; backfill from Stripe. Includes no other scope.",
     },
 )
 _expose(
@@ -275,6 +276,16 @@ _expose(
     "The kinds of records.",
     {kind.name: f"A document of the collection `{kind.value}`." for kind in Kind},
     name="RecordKind",
+)
+_expose(
+    BackfillStatus,
+    "How far a backfill from Stripe is.",
+    {
+        "RUNNING": "It goes on; after a crash by itself.",
+        "FINISHED": "Everything was read.",
+        "FAILED": "Stripe refused; `failure` says why. What was read until then is stored.",
+    },
+    name="StripeBackfillStatus",
 )
 _expose(
     FaultCode,

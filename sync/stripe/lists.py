@@ -1,0 +1,176 @@
+"""Stripe's lists, a page at a time, to the store: by the same decisions, guard and commits as the worker's objects."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import orjson
+
+from app.domain.change import Kind
+from app.domain.errors import UnavailableError
+from app.domain.stripe_backfill import ObjectRef, PageFindings, TypeCount
+from app.domain.stripe_object import StripeObject
+from app.ports.stripe import ListedPage, Listing, ProcessorLists, WorkQueue
+from app.runtime import Runtime
+from app.telemetry import logger
+from sync.stripe.batch import Batches, load_view
+from sync.stripe.decide import Fate, Verdict, decide
+from sync.stripe.readings import Reading, from_fetched
+
+PRODUCTS: Final = (Listing("product", (("active", "true"),)), Listing("product", (("active", "false"),)))
+PRICES: Final = (Listing("price", (("active", "true"),)), Listing("price", (("active", "false"),)))
+EVERYTHING: Final = (
+    *PRODUCTS,
+    *PRICES,
+    Listing("customer"),
+    Listing("subscription", (("status", "all"),)),  # unless told, Stripe leaves out the canceled ones
+)
+"""What a backfill reads, in this order: what others refer to comes first."""
+
+_log = logger(__name__)
+
+
+class Absorbed(msgspec.Struct, frozen=True):
+    """A page that was brought to the store. `after` leads to the next one, None at the end of the list.
+
+    `known` are the ids that were mirrored before.
+    """
+
+    findings: PageFindings
+    after: str | None
+    known: frozenset[str]
+
+
+class Lists:
+    """Reads pages and brings them to the store. Whatever comes at the same time is safe: the guard orders it."""
+
+    def __init__(self, rt: Runtime, queue: WorkQueue, processor: ProcessorLists) -> None:
+        self._rt = rt
+        self._queue = queue
+        self._processor = processor
+        self._batches = Batches(rt)
+
+    async def absorb(self, listing: Listing, *, after: str | None, dry_run: bool = False) -> Absorbed:
+        """Read one page and store what it changes; with `dry_run` only tell what that would be.
+
+        Doing it twice does no harm. Raises as `ProcessorLists.list_page` does, and `UnavailableError`.
+        """
+        sequence = await self._queue.fetch_sequence()
+        at = self._rt.clock.now_at()
+        page = await self._processor.list_page(listing, after=after)
+        return await self._bring(listing.type, page, sequence=sequence, at=at, dry_run=dry_run)
+
+    async def refresh(self, type: str, id: str) -> Absorbed:
+        """Fetch one object and store what it changes. Raises as `PaymentProcessor.retrieve` does."""
+        sequence = await self._queue.fetch_sequence()
+        at = self._rt.clock.now_at()
+        page = ListedPage((await self._processor.retrieve(type, id),), None)
+        return await self._bring(type, page, sequence=sequence, at=at, dry_run=False)
+
+    async def _bring(self, type: str, page: ListedPage, *, sequence: int, at: int, dry_run: bool) -> Absorbed:
+        readings = [from_fetched(found, sequence=sequence, at=at, events=()) for found in page.objects]
+        mirrors = await self._rt.store.read(Kind.STRIPE_OBJECT, [reading.id for reading in readings])
+        before = {mirror.id: mirror for mirror in mirrors.values() if isinstance(mirror, StripeObject)}
+        verdicts = await (self._foresee(readings) if dry_run else self._store(readings))
+        if not dry_run:
+            await self._follow_up(readings, verdicts)
+        return Absorbed(_findings(type, readings, verdicts, before), page.after, frozenset(before))
+
+    async def _foresee(self, readings: Sequence[Reading]) -> list[Verdict | None]:
+        view = await load_view(self._rt, readings)
+        return [decide(view, reading) for reading in readings]
+
+    async def _store(self, readings: Sequence[Reading]) -> list[Verdict | None]:
+        """Commit all readings; of one that met a fault of ours there is no verdict."""
+        told = await asyncio.gather(*(self._batches.submit([one]) for one in readings), return_exceptions=True)
+        verdicts: list[Verdict | None] = []
+        for reading, outcome in zip(readings, told, strict=True):
+            if isinstance(outcome, UnavailableError) or not isinstance(outcome, Exception | Sequence):
+                raise outcome
+            if isinstance(outcome, Exception):
+                _log.error("stripe_object_failed", object=reading.id, exc_info=outcome)
+                verdicts.append(None)
+            else:
+                verdicts.append(outcome[0])
+        return verdicts
+
+    async def _follow_up(self, readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> None:
+        """Hand over to the worker what must wait, fail or be looked at again, and release what waited for these."""
+        dirty = [
+            ref for reading, verdict in zip(readings, verdicts, strict=True) for ref in self._dirty(reading, verdict)
+        ]
+        linked = [verdict.linked for verdict in verdicts if verdict and verdict.linked]
+        if linked:
+            await self._queue.release(linked)
+        for type, id in dict.fromkeys(dirty):  # noqa: A001 - the API's words
+            await self._queue.mark(type, id)
+        if linked or dirty:
+            self._rt.sync.wake()
+
+    def _dirty(self, reading: Reading, verdict: Verdict | None) -> Iterator[tuple[str, str]]:
+        if verdict is None or verdict.fate in (Fate.PARKED, Fate.DEAD):
+            yield reading.type, reading.id
+        if verdict is None:
+            return
+        if verdict.is_unknown_transition:
+            self._rt.metrics.count("stripe_unknown_transitions")
+            _log.warning("stripe_unknown_transition", object=reading.id)
+        if verdict.missing_customer:
+            yield "customer", verdict.missing_customer
+        state = self._rt.cache.state(verdict.left) if verdict.left else None
+        for sub in state.subscriptions if state else ():
+            if sub.stripe_customer_id == reading.id:
+                yield "subscription", sub.id
+
+
+class _Created(msgspec.Struct):
+    created: int | None = None
+
+
+def created_at(raw: str) -> int | None:
+    """Return when an object was created, where it says so."""
+    try:
+        created = msgspec.json.decode(raw, type=_Created).created
+    except (ValueError, RecursionError):
+        return None
+    return None if created is None else created * 1000
+
+
+def _findings(
+    type: str, readings: Sequence[Reading], verdicts: Sequence[Verdict | None], before: Mapping[str, StripeObject]
+) -> PageFindings:
+    changed = [
+        ObjectRef(type, reading.id)
+        for reading, verdict in zip(readings, verdicts, strict=True)
+        if not (verdict and verdict.fate is Fate.STALE) and _differs(reading, before.get(reading.id))
+    ]
+    times = [at for reading in readings if (at := created_at(reading.raw)) is not None]
+    return PageFindings(
+        count=TypeCount(
+            type=type,
+            listed=len(readings),
+            changed=len(changed),
+            parked=sum(verdict is not None and verdict.fate is Fate.PARKED for verdict in verdicts),
+            failed=sum(verdict is None or verdict.fate is Fate.DEAD for verdict in verdicts),
+        ),
+        changed=tuple(changed),
+        newest_at=max(times, default=None),
+        oldest_at=min(times, default=None),
+    )
+
+
+def _differs(reading: Reading, mirror: StripeObject | None) -> bool:
+    """Tell whether Stripe says something else than before; how the JSON is laid out does not matter."""
+    if mirror is None or mirror.gone != reading.gone:
+        return True
+    if reading.gone or mirror.raw == reading.raw:
+        return False
+    return _parsed(mirror.raw) != _parsed(reading.raw)
+
+
+def _parsed(raw: str) -> object:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw
