@@ -25,8 +25,8 @@ from app.graphql.mutations.catalog_file import CatalogFileMutations
 from app.graphql.mutations.catalogue import CatalogueMutations
 from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.migrations import MigrationMutations
-from app.graphql.mutations.stripe_events import StripeEventMutations
 from app.graphql.mutations.stripe_backfill import StripeBackfillMutations
+from app.graphql.mutations.stripe_events import StripeEventMutations
 from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
@@ -75,8 +75,8 @@ class Mutation(
     GrantMutations,
     UsageMutations,
     SyncMutations,
-    StripeBackfillMutations,
     StripeEventMutations,
+    StripeBackfillMutations,
     ApiKeyMutations,
     MigrationMutations,
     CatalogFileMutations,
