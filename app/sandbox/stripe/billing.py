@@ -6,7 +6,7 @@ from app.sandbox.stripe.cards import Decline
 from app.sandbox.stripe.collection import bill, decline_of, settle
 from app.sandbox.stripe.dues import TRIAL_NOTICE_S
 from app.sandbox.stripe.errors import StripeError
-from app.sandbox.stripe.invoice_lines import period_line, proration_items
+from app.sandbox.stripe.invoice_lines import period_line, period_of, proration_items
 from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, void
 from app.sandbox.stripe.payment_methods import default_method
 from app.sandbox.stripe.periods import next_period_end
@@ -51,7 +51,7 @@ def _invoice_of_periods(
     is_trial = subscription["status"] == "trialing"
     lines = [period_line(sandbox.store, item, subscription["currency"], is_trial=is_trial) for item in items]
     old = before["items"]["data"][0]
-    period = (sandbox.now(), sandbox.now()) if before is subscription else (old[_PERIOD[0]], old[_PERIOD[1]])
+    period = (sandbox.now(), sandbox.now()) if before is subscription else period_of(old)
     return new_invoice(sandbox, subscription, lines, reason, period=period)
 
 
@@ -90,7 +90,7 @@ def _restarted(before: JsonObject, after: JsonObject) -> list[JsonObject]:
         return []
     old = {item["id"]: item for item in before["items"]["data"]}
     return [
-        item for item in after["items"]["data"] if item["id"] in old and old[item["id"]][_PERIOD[0]] != item[_PERIOD[0]]
+        item for item in after["items"]["data"] if item["id"] in old and period_of(old[item["id"]]) != period_of(item)
     ]
 
 

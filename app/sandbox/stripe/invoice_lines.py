@@ -1,10 +1,13 @@
 """Lines of an invoice, and the invoice items that wait to become lines: for whole periods and prorated. Pure."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from app.sandbox.stripe.proration import amount_of, prorate, round_half_away
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, new_id
+
+_PRICED: Final = ("price", "quantity")
 
 
 def period_line(store: Store, item: JsonObject, currency: str, *, is_trial: bool = False) -> JsonObject:
@@ -13,8 +16,7 @@ def period_line(store: Store, item: JsonObject, currency: str, *, is_trial: bool
     name = _product_name(store, price)
     description = f"Trial period for {name}" if is_trial else f"{_times(item['quantity'])}{name}"
     amount = 0 if is_trial else round_half_away(amount_of(price, item["quantity"]))
-    span = (item["current_period_start"], item["current_period_end"])
-    return _line(item, price, amount, currency, description, span)
+    return _line(item, price, amount, currency, description, period_of(item))
 
 
 def _times(quantity: int | None) -> str:
@@ -79,17 +81,17 @@ def proration_items(store: Store, before: JsonObject, after: JsonObject, at: int
             continue
         if former:
             made.append(_prorated(store, former, after, at=at, now=now, is_credit=True))
-        if current and (former is None or _starts(former) == _starts(current)):
+        if current and (former is None or period_of(former) == period_of(current)):
             made.append(_prorated(store, current, after, at=at, now=now, is_credit=False))
     return made
 
 
-def _starts(item: JsonObject) -> int:
-    return item["current_period_start"]
+def period_of(item: JsonObject) -> tuple[int, int]:
+    return item["current_period_start"], item["current_period_end"]
 
 
 def _is_same(former: JsonObject, current: JsonObject) -> bool:
-    return all(former[name] == current[name] for name in ("price", "quantity", "current_period_start"))
+    return period_of(former) == period_of(current) and all(former[name] == current[name] for name in _PRICED)
 
 
 def _prorated(
