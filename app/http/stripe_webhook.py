@@ -47,6 +47,7 @@ class _Snapshot(msgspec.Struct, gc=False):
     data: _Data
     livemode: bool
     api_version: _Word | None = None
+    account: _Word | None = None
 
 
 class _Related(msgspec.Struct, gc=False):
@@ -81,6 +82,7 @@ def webhook_route(
     """Build the route. Without a `verifier` it answers 503.
 
     `livemode` is the mode of our API key: events of the other mode are stored and not used; None takes both.
+    Those of a connected account are not used either: our key would look for their objects in our own account.
     """
 
     async def receive(request: Request) -> Response:
@@ -150,7 +152,8 @@ def _read_event(body: bytes, *, received_at: int, livemode: bool | None) -> Stri
 
 def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
     about = snapshot.data.object
-    reason = _reason_to_ignore(snapshot, livemode=livemode)
+    is_foreign = _is_foreign(snapshot, livemode=livemode)
+    reason = _reason_to_ignore(snapshot, is_foreign=is_foreign)
     return StripeEvent(
         id=snapshot.id,
         type=snapshot.type,
@@ -163,15 +166,30 @@ def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemo
         object_type=about.object,
         object_id=about.id,
         reason=reason,
+        foreign=is_foreign,
     )
 
 
-def _reason_to_ignore(snapshot: _Snapshot, *, livemode: bool | None) -> str | None:
+def _is_foreign(snapshot: _Snapshot, *, livemode: bool | None) -> bool:
+    """Tell whether our API key cannot ask for the event's object."""
+    return snapshot.account is not None or (livemode is not None and snapshot.livemode != livemode)
+
+
+def _reason_to_ignore(snapshot: _Snapshot, *, is_foreign: bool) -> str | None:
     about = snapshot.data.object
+    if snapshot.account is not None:
+        return (
+            f"it is of the connected account {snapshot.account}, which is not synced; "
+            "let the webhook endpoint listen to events of your own account only"
+        )
+    if is_foreign:
+        theirs, ours = ("live", "test") if snapshot.livemode else ("test", "live")
+        return (
+            f"it is of Stripe's {theirs} mode and STRIPE_SECRET_KEY of {ours} mode; "
+            f"remove this endpoint in {theirs} mode, or set a key and a webhook secret of that mode"
+        )
     if about.object not in SYNCED_TYPES:
         return f"objects of type {about.object} are not used"
-    if livemode is not None and snapshot.livemode != livemode:
-        return f"livemode is {snapshot.livemode}, and our API key is of the other mode"
     if about.id is None:
         raise _RefusedError(400, f"the event's {about.object} has no id")
     return None

@@ -119,20 +119,22 @@ async def replay(rt: Runtime, principal: Principal, input: ReplayInput) -> Repla
     return Replay(await _load(rt, input.event_id), marked.replayed)
 
 
-async def replay_many(rt: Runtime, principal: Principal, input: ReplayManyInput) -> ReplayMany:
+async def replay_many(
+    rt: Runtime, principal: Principal, input: ReplayManyInput, *, most: int = MOST_MARKED
+) -> ReplayMany:
     """Mark the objects dirty that are meant, the oldest event's first; a dry run only finds them.
 
-    Looks through `MOST_MARKED` events or objects at most. Raises `ValidationError`, `UnavailableError`: then some may
+    Looks through `most` events or objects. Raises `ValidationError`, `UnavailableError`: then some may
     be marked, which does no harm.
     """
     refuse(_replay_faults(input))
     if input.dry_run:
-        return ReplayMany(await _choose(rt, input), replayed=False)
+        return ReplayMany(await _choose(rt, input, most), replayed=False)
     chosen = Chosen(())
 
     async def mark() -> Sequence[Record]:
         nonlocal chosen
-        chosen = await _choose(rt, input)
+        chosen = await _choose(rt, input, most)
         await rt.inbox.mark_all(chosen.objects)
         rt.sync.wake()
         _log.info("stripe objects replayed", count=len(chosen.objects), principal=principal.id)
@@ -182,17 +184,17 @@ async def discard(rt: Runtime, principal: Principal, input: DiscardInput) -> Dis
     return DiscardedLetters(msgspec.json.decode(done.answer, type=Discarded), done.replayed)
 
 
-async def _choose(rt: Runtime, input: ReplayManyInput) -> Chosen:
+async def _choose(rt: Runtime, input: ReplayManyInput, most: int) -> Chosen:
     if input.object is not None:
         return Chosen((input.object,))
     if input.failed_since_at is not None:
-        failed = await rt.inbox.failed(since_at=input.failed_since_at, after=input.after, most=MOST_MARKED)
-        return Chosen(failed, end=failed[-1].id if len(failed) == MOST_MARKED else None)
+        failed = await rt.inbox.failed(since_at=input.failed_since_at, after=input.after, most=most)
+        return Chosen(failed, end=failed[-1].id if len(failed) == most else None)
     received = await rt.inbox.received(
         from_at=input.from_at or 0,
         to_at=rt.clock.now_at() if input.to_at is None else input.to_at,
         after=_place(input.after),
-        most=MOST_MARKED,
+        most=most,
     )
     end = f"{received.end[0]}:{received.end[1]}" if received.end else None
     return Chosen(received.objects, events=received.events, end=end)

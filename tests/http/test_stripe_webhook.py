@@ -112,7 +112,41 @@ async def test_events_of_the_other_mode_are_not_used(ours: bool | None, theirs: 
 
     assert (await hook.post(hooked(livemode=theirs))).status_code == 200
 
-    assert hook.stored().status is status
+    assert (hook.stored().status, hook.stored().foreign) == (status, status is E.IGNORED)
+    assert hook.woken == (status is E.RECEIVED)
+
+
+async def test_the_reason_says_what_to_do_about_the_other_mode() -> None:
+    hook = Hook(livemode=True)
+
+    await hook.post(hooked(livemode=False))
+
+    assert hook.stored().reason == (
+        "it is of Stripe's test mode and STRIPE_SECRET_KEY of live mode; "
+        "remove this endpoint in test mode, or set a key and a webhook secret of that mode"
+    )
+
+
+@pytest.mark.parametrize("livemode", [None, False])
+async def test_events_of_a_connected_account_are_not_used(livemode: bool | None) -> None:  # noqa: FBT001
+    hook = Hook(livemode=livemode)
+
+    answer = await hook.post(hooked(account="acct_1"))
+
+    stored = hook.stored()
+    assert (answer.status_code, answer.json()["outcome"], hook.woken) == (200, "ignored", 0)
+    assert (stored.status, stored.foreign) == (E.IGNORED, True)
+    assert stored.reason is not None
+    assert "acct_1" in stored.reason
+    assert "your own account" in stored.reason
+
+
+async def test_an_event_of_our_own_account_names_none() -> None:
+    hook = Hook(livemode=False)
+
+    await hook.post(hooked(account=None))
+
+    assert (hook.stored().status, hook.stored().foreign) == (E.RECEIVED, False)
 
 
 @pytest.mark.parametrize("secret", ["whsec_new", "whsec_old"])

@@ -107,6 +107,7 @@ class FakeInbox:
         self.queue: dict[str, QueuedObject] = {}
         self.wanted: StripeEventFilter | None = None
         self.discards: list[Discard] = []
+        self.discardable = Discarded(events=1, objects=1)
         self.marked: list[tuple[str, str]] = []
         self.released: list[str] = []
 
@@ -154,7 +155,7 @@ class FakeInbox:
 
     async def discard(self, wanted: Discard) -> Discarded:
         self.discards.append(wanted)
-        return Discarded(events=len(wanted.event_ids), objects=1)
+        return self.discardable
 
     async def backlog(self) -> StripeBacklog:
         return StripeBacklog(pending=0, parked=0, dead=0, last_event_at=None)
