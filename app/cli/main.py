@@ -23,6 +23,7 @@ from app.cli import (
     overrides,
     plans,
     resync,
+    sandbox,
     schema,
     serve,
     status,
@@ -45,6 +46,7 @@ stripe = typer.Typer(help="What is known of Stripe, and bringing it up to date."
 stripe.command("backfill")(stripe_backfill.backfill)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+app.command("sandbox")(sandbox.sandbox)
 app.command("doctor")(doctor.doctor)
 app.command("check")(check.check)
 app.command("status")(status.status)

@@ -16,7 +16,7 @@ from typer.main import get_command
 from app.cli.main import app
 
 COMMANDS = (
-    *("serve", "demo", "doctor", "check", "status", "resync"),
+    *("serve", "demo", "sandbox", "doctor", "check", "status", "resync"),
     *("workspaces", "features", "plans", "grants", "overrides", "usage", "events", "keys", "audit", "schema"),
 )
 
@@ -49,6 +49,11 @@ def test_help_names_every_command_and_the_exit_codes(entitled: Command, argument
         ("events", "list", "--status", "LOST"),
         ("serve", "--port", "99999"),
         ("serve", "--data-dir", "there"),
+        ("sandbox", "--port", "99999"),
+        ("sandbox", "--webhook-secret", "whsec_x"),
+        ("sandbox", "--webhook-url", "localhost:80"),
+        ("sandbox", "--api-version", "newest"),
+        ("sandbox", "--seed", "any"),
         ("--json",),
         ("grants", "add", "acme", "sso", "--source", "PLAN"),
         ("overrides", "set", "acme", "sso", "--reset-period", "FORTNIGHT"),
@@ -79,7 +84,7 @@ def test_wrong_usage_says_where_right_usage_is_told(entitled: Command, arguments
     assert told in entitled(*arguments).err
 
 
-@pytest.mark.parametrize("noun", COMMANDS[6:])
+@pytest.mark.parametrize("noun", COMMANDS[7:])
 def test_a_noun_alone_shows_its_verbs_and_nothing_else(entitled: Command, noun: str) -> None:
     ran = entitled(noun)
 
@@ -135,6 +140,8 @@ def in_bash(script: str, **environment: str) -> subprocess.CompletedProcess[str]
         ("workspaces ", ["list", "show", "create", "archive"]),
         ("workspaces archive --y", ["--yes"]),
         ("events list --status pa", ["PARKED"]),
+        ("sa", ["sandbox"]),
+        ("sandbox --webhook", ["--webhook-url", "--webhook-secret"]),
     ],
 )
 def test_bash_completes_what_is_typed(typed: str, offered: list[str]) -> None:

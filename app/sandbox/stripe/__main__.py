@@ -4,18 +4,13 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import sys
 import time
 
-import uvicorn
-
 from app.sandbox.parent_death import end_with_parent
-from app.sandbox.stripe.application import make_application
 from app.sandbox.stripe.delivery import Endpoint
 from app.sandbox.stripe.sandbox import API_VERSION, Config, Sandbox
-
-_PARENT_POLL_S = 1
+from app.sandbox.stripe.server import listen, serve, url_of
 
 
 def main() -> None:
@@ -47,37 +42,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 async def _serve(sandbox: Sandbox, port: int, parent_pid: int | None) -> None:
-    with listen(port) as listening:
-        config = uvicorn.Config(
-            make_application(sandbox),
-            log_level="warning",
-            access_log=False,
-            ws="none",
-            timeout_keep_alive=75,  # longer than callers pool their connections
-            timeout_graceful_shutdown=2,
-        )
-        server = uvicorn.Server(config)
-        sys.stdout.write(json.dumps({"url": f"http://127.0.0.1:{listening.getsockname()[1]}"}) + "\n")
+    def announce() -> None:
+        sys.stdout.write(json.dumps({"url": url_of(listening)}) + "\n")
         sys.stdout.flush()
-        async with asyncio.TaskGroup() as tasks:
-            watch = tasks.create_task(_end_with(server, parent_pid))
-            await server.serve(sockets=[listening])
-            watch.cancel()
 
+    def is_orphan() -> bool:
+        """Say what the kernel does not tell everywhere."""
+        return parent_pid not in (None, os.getppid())
 
-def listen(port: int) -> socket.socket:
-    """Return a socket that listens there, on a free port for 0; whoever connects does not wait for acknowledgements."""
-    listening = socket.create_server(("127.0.0.1", port), backlog=512)
-    # asyncio sets it only on sockets of its own making; without it a response waits 40 ms for an acknowledgement.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
-
-
-async def _end_with(server: uvicorn.Server, parent_pid: int | None) -> None:
-    """Stop the server when the parent is gone, where the kernel does not tell us."""
-    while parent_pid is None or os.getppid() == parent_pid:  # noqa: ASYNC110 - the kernel sets no asyncio.Event
-        await asyncio.sleep(_PARENT_POLL_S)
-    server.should_exit = True
+    with listen("127.0.0.1", port) as listening:
+        await serve(sandbox, listening, announce=announce, is_over=is_orphan)
 
 
 if __name__ == "__main__":

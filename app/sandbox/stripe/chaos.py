@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.forms import api_version
 from app.sandbox.stripe.render import BASIL
 
 Rate: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -36,7 +37,7 @@ class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
         """Refuse a range that runs backwards and an old version that is not."""
         if self.delay_seconds[0] > self.delay_seconds[1]:
             raise StripeError("Name the shorter delay first: delaySeconds is [shortest, longest].")
-        if self.old_api_version >= BASIL:
+        if api_version("oldApiVersion", self.old_api_version) >= BASIL:
             raise StripeError(f"oldApiVersion must be before {BASIL}, for instance 2025-02-24.acacia.")
 
 

@@ -1,5 +1,6 @@
 """Form-encoded parameters: bracketed names into nested values, and readers that check them as Stripe does."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
@@ -10,6 +11,8 @@ from app.sandbox.stripe.wire import JsonObject
 FormValue: TypeAlias = "str | Form"
 Form: TypeAlias = dict[str, FormValue]
 Reader: TypeAlias = Callable[[str, FormValue], Any]
+
+_API_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
 
 def decode_form(text: str) -> Form:
@@ -70,6 +73,12 @@ def boolean(path: str, value: FormValue) -> bool:
 def instant(path: str, value: FormValue) -> int | str | None:
     """Read epoch seconds or the word `now`."""
     return "now" if value == "now" else integer(path, value)
+
+
+def api_version(path: str, value: FormValue) -> str:
+    if not isinstance(value, str) or not _API_VERSION.fullmatch(value):
+        raise StripeError(f"Invalid API version: {value} (one is 2025-03-31.basil)", param=path)
+    return value
 
 
 def one_of(*words: str) -> Reader:

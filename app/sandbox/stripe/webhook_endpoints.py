@@ -4,7 +4,7 @@ import re
 
 from app.sandbox.stripe.delivery import EVERY_EVENT, Endpoint
 from app.sandbox.stripe.errors import StripeError
-from app.sandbox.stripe.forms import FormValue, Reader, boolean, list_of, metadata, read, text
+from app.sandbox.stripe.forms import FormValue, Reader, api_version, boolean, list_of, metadata, read, text
 from app.sandbox.stripe.resources import list_page, with_changes
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.wire import JsonObject, new_id
@@ -12,7 +12,6 @@ from app.sandbox.stripe.wire import JsonObject, new_id
 KIND = "webhook_endpoint"
 _MOST = 16
 _EVENT_TYPE = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
 
 def _url(path: str, value: FormValue) -> str:
@@ -30,12 +29,6 @@ def _event_type(path: str, value: FormValue) -> str:
     return value
 
 
-def _version(path: str, value: FormValue) -> str:
-    if not isinstance(value, str) or not _VERSION.fullmatch(value):
-        raise StripeError(f"Invalid API version: {value}", param=path)
-    return value
-
-
 _WRITABLE: dict[str, Reader] = {
     "description": text,
     "enabled_events": list_of(_event_type),
@@ -46,7 +39,7 @@ _WRITABLE: dict[str, Reader] = {
 
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
     """Create an endpoint; no other answer shows its secret."""
-    params = read(call.form, {**_WRITABLE, "api_version": _version}, required=("enabled_events", "url"))
+    params = read(call.form, {**_WRITABLE, "api_version": api_version}, required=("enabled_events", "url"))
     if len(sandbox.store.all(KIND)) >= _MOST:
         raise StripeError(f"You have reached the maximum of {_MOST} test webhook endpoints.")
     blank: JsonObject = {

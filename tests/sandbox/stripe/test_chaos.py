@@ -184,6 +184,7 @@ async def test_a_subscription_s_event_goes_out_in_the_old_shape_whole(account: A
         pytest.param({"duplicateRate": -0.1}, id="rate under 0"),
         pytest.param({"delaySeconds": [2, 1]}, id="range backwards"),
         pytest.param({"oldApiVersion": "2025-03-31.basil"}, id="version that is not old"),
+        pytest.param({"oldApiVersion": "1"}, id="no version"),
         pytest.param({"drop_rate": 1}, id="unknown knob"),
     ],
 )
