@@ -34,6 +34,7 @@ def advance(sandbox: Sandbox, _: Request, body: bytes) -> JsonObject:
     seconds = _seconds(wanted, sandbox.now())
     happened = run_due(sandbox, sandbox.now() + seconds)
     sandbox.clock.offset += seconds
+    sandbox.deliveries.follow_clock()
     return {"now": sandbox.now(), "offset": sandbox.clock.offset, "happened": happened}
 
 

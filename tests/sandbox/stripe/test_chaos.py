@@ -177,6 +177,22 @@ async def test_a_subscription_s_event_goes_out_in_the_old_shape_whole(account: A
     assert "current_period_end" not in listed["data"]["object"]
 
 
+async def test_an_advanced_clock_brings_what_was_delayed_signed_with_the_time_of_day(
+    account: Account, receiver: Receiver
+) -> None:
+    deliveries = account.sandbox.deliveries
+    deliveries.endpoint = Endpoint(receiver.url, SECRET)
+    await account.control("chaos", {"delaySeconds": [3000, 3600]})
+
+    async with at_work(deliveries):
+        await account.post("/v1/customers")
+        await account.control("clock", {"by": 3600})
+        await until_over(deliveries)
+
+    assert [each["type"] for each in receiver.events] == ["customer.created"]
+    assert receiver.signatures[0].startswith(f"t={account.clock.at},")
+
+
 @pytest.mark.parametrize(
     "body",
     [
