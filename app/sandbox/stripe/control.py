@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.stripe import clock_control
+from app.sandbox.stripe import clock_control, collection_control
 from app.sandbox.stripe.changes import derive_type
 from app.sandbox.stripe.chaos import Chaos
 from app.sandbox.stripe.delivery import Endpoint
@@ -45,6 +45,8 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("POST", "/_sandbox/webhook", _set_webhook),
         ("GET", "/_sandbox/clock", clock_control.show),
         ("POST", "/_sandbox/clock", clock_control.advance),
+        ("GET", "/_sandbox/collection", collection_control.show),
+        ("POST", "/_sandbox/collection", collection_control.configure),
         ("GET", "/_sandbox/deliveries", _list_deliveries),
         ("POST", "/_sandbox/chaos", _turn_dial),
         ("GET", "/_sandbox/chaos", _show_dial),
