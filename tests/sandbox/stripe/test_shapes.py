@@ -10,6 +10,20 @@ import stripe
 from sandbox.stripe_account import Account
 
 _OTHERWISE_NAMED = {"invoiceitem": stripe.InvoiceItem, "line_item": stripe.InvoiceLineItem}
+_OF_BILLING = ("invoices", "invoiceitems", "invoice_payments", "payment_intents", "charges", "payment_methods")
+_OLD_BILLING_FIELDS = {
+    "charge": {"invoice"},
+    "payment_intent": {"invoice"},
+    "invoice": {
+        *("application_fee_amount", "charge", "discount", "paid", "paid_out_of_band", "payment_intent", "quote"),
+        *("subscription", "subscription_details", "tax", "total_tax_amounts", "transfer_data"),
+    },
+    "line_item": {
+        *("amount_excluding_tax", "invoice_item", "plan", "price", "proration", "proration_details"),
+        *("subscription_item", "tax_amounts", "tax_rates", "type", "unit_amount_excluding_tax"),
+    },
+    "invoiceitem": {"plan", "price", "subscription", "subscription_item", "unit_amount", "unit_amount_decimal"},
+}
 _OLD_SUBSCRIPTION_FIELDS = {"current_period_start", "current_period_end"}
 
 
@@ -46,6 +60,8 @@ async def objects(account: Account) -> list[Any]:
         await account.delete(path),
         await account.delete(f"/v1/customers/{customer['id']}"),
         *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in kinds],
+        *await _billing(account),
+        *account.sandbox.store.all("event"),
     ]
 
 
@@ -76,6 +92,27 @@ async def _metering(account: Account) -> list[Any]:
     ]
 
 
+async def _billing(account: Account) -> list[Any]:
+    """Bill customers with cards of every kind for months: renewals, prorations, failures, and what is given up."""
+    for card in ("visa", "chargeCustomerFail", "authenticationRequired"):
+        form = {"payment_method": f"pm_card_{card}", "invoice_settings[default_payment_method]": f"pm_card_{card}"}
+        customer = (await account.post("/v1/customers", form))["id"]
+        subscription = await account.subscription({"customer": customer, "trial_period_days": 4})
+        await account.control("clock", {"by": 10 * 86_400})
+        item = {"items[0][id]": subscription["items"]["data"][0]["id"], "items[0][quantity]": 2}
+        await account.post(f"/v1/subscriptions/{subscription['id']}", item)
+    await account.control("clock", {"by": 60 * 86_400})
+    left = await account.subscription({"payment_behavior": "default_incomplete"})
+    path = f"/v1/invoices/{left['latest_invoice']}"
+    expansions = {"expand[0]": "payments", "expand[1]": "confirmation_secret", "expand[2]": "customer"}
+    return [
+        await account.get(path, expansions),
+        await account.post(f"{path}/void"),
+        await account.post("/v1/payment_methods", {"type": "card", "card[token]": "tok_visa"}),
+        *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in _OF_BILLING],
+    ]
+
+
 async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None:
     seen: set[str] = set()
 
@@ -84,6 +121,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert unknown == []
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
     assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
+    assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
@@ -93,6 +131,19 @@ async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
     page = await account.get("/v1/subscriptions", **{"Stripe-Version": "2025-02-24.acacia"})
 
     assert {path.split(".")[-1] for path in _unknown_fields(page, set())} == _OLD_SUBSCRIPTION_FIELDS
+
+
+async def test_the_old_shape_adds_to_billing_what_basil_took_away(account: Account) -> None:
+    await _billing(account)
+
+    found: dict[str, set[str]] = {}
+    for kind in ("invoices", "invoiceitems", "payment_intents", "charges"):
+        page = await account.get(f"/v1/{kind}", {"limit": 100}, **{"Stripe-Version": "2025-02-24.acacia"})
+        for unknown in _unknown_fields(page, set()):
+            name, field = unknown.split(".")[-2:]
+            found.setdefault(name, set()).add(field)
+
+    assert found == _OLD_BILLING_FIELDS
 
 
 def test_an_unknown_field_is_found() -> None:
