@@ -28,6 +28,7 @@ from app.cli import (
     serve,
     status,
     stripe_backfill,
+    stripe_status,
     usage,
     workspaces,
 )
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 stripe = typer.Typer(help="What is known of Stripe, and bringing it up to date.", no_args_is_help=True)
+stripe.command("status")(stripe_status.stripe_status)
 stripe.command("backfill")(stripe_backfill.backfill)
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)

@@ -90,6 +90,12 @@ def days_from_now(days: int) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def moved(instant: str, seconds: float) -> str:
+    """Return an instant as the API gives it, moved by so many seconds, in RFC 3339."""
+    at = datetime.fromisoformat(instant) + timedelta(seconds=seconds)
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def no_workspace(ref: str) -> CommandError:
     """Build the error for a workspace that was asked for and is not there."""
     return CommandError(f"no workspace has the id or external id {ref!r}", ExitCode.NO)

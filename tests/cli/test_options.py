@@ -76,3 +76,7 @@ def test_an_instant_is_told_from_the_operators_clock() -> None:
     assert before.endswith("Z")
     passed = datetime.fromisoformat(after) - datetime.fromisoformat(before)
     assert timedelta(days=31) <= passed < timedelta(days=31, minutes=1)
+
+
+def test_an_instant_is_moved() -> None:
+    assert options.moved("2026-11-21T00:00:05.250Z", -10) == "2026-11-20T23:59:55.250Z"
