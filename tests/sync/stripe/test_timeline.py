@@ -7,7 +7,7 @@ import pytest
 from support.records import workspace
 from support.stripe import FakeProcessor, Sync, customer, eventually, subscription, syncing
 
-from app.domain.stripe_event import StripeEvent, StripeEventStatus, StripeObjectState
+from app.domain.stripe_event import Discard, StripeEvent, StripeEventStatus, StripeObjectState
 from app.ports.stripe import ProcessorUnavailableError
 
 E = StripeEventStatus
@@ -138,3 +138,35 @@ async def test_a_replay_of_an_old_event_asks_stripe_and_leaves_the_event_as_it_w
     assert sub.status == "past_due"
     assert json.loads(before.payload)["data"]["object"]["status"] == "active"
     assert await event(sync, event_id) == before
+
+
+async def test_what_failed_is_learned_once_the_cause_is_gone(sync: Sync) -> None:
+    await sync.put(workspace(external_id="acme"))
+    processor = FakeProcessor({**subscription(workspace="acme"), "status": "dormant"})
+    event_id = await sync.receive(UPDATED, subscription())
+    await sync.settle(processor)
+    since_at = sync.clock.now_at()
+    assert (await sync.inbox.backlog()).dead == 1
+
+    processor.put(subscription(workspace="acme"))
+    await sync.inbox.mark_all(await sync.inbox.failed(since_at=since_at, after=None, most=10))
+    await sync.settle(processor)
+
+    assert await sync.status(event_id) is E.PROCESSED
+    assert await sync.subscription() is not None
+    assert (await sync.inbox.backlog()).dead == 0
+    assert await sync.inbox.failed(since_at=0, after=None, most=10) == ()
+
+
+async def test_a_discarded_letter_is_not_taken_up_by_the_events_after_it(sync: Sync) -> None:
+    await sync.put(workspace(external_id="acme"))
+    processor = FakeProcessor({**subscription(workspace="acme"), "status": "dormant"})
+    dead = await sync.receive(UPDATED, subscription())
+    await sync.settle(processor)
+    await sync.inbox.discard(Discard(by="key_1", reason="gone", event_ids=(dead,)))
+
+    processor.put(subscription(workspace="acme"))
+    fresh = await sync.receive(UPDATED, subscription())
+    await sync.settle(processor)
+
+    assert (await sync.status(dead), await sync.status(fresh)) == (E.DISCARDED, E.PROCESSED)
