@@ -2,22 +2,33 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import stripe
 from sandbox.webhook_receiver import SECRET, receive
 from support.command import Command
-from support.service import COMMAND
+from support.service import COMMAND, ROOT
+
+from app.sandbox.stripe import control
+from app.sandbox.stripe.chaos import Chaos
+from app.sandbox.stripe.delivery import Endpoint
+from app.sandbox.stripe.faults import Fault
+from app.sandbox.stripe.sandbox import Collection, Config, Sandbox
 
 # The SDK hands form bodies to httpx in a way that httpx 0.28 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
+
+SECTION = (ROOT / "README.md").read_text().partition("\n## A Stripe to test against\n")[2].partition("\n## ")[0]
 
 
 @contextmanager
@@ -75,8 +86,10 @@ def test_it_says_how_to_point_the_sdk_at_it() -> None:
     with started("--webhook-url", "http://127.0.0.1:9/hook") as process:
         assert process.stdout is not None
         lines: list[str] = []
-        while not lines or "Ctrl-C" not in lines[-1]:
-            lines.append(process.stdout.readline())
+        for line in process.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
         url = lines[0].split()[-1]
         answer = httpx.get(f"{url}/v1/customers", auth=("sk_test_any", ""), trust_env=False)
 
@@ -101,3 +114,36 @@ def test_an_address_that_is_not_ours_is_named(entitled: Command, host: str) -> N
     assert ran.code == 78
     assert host in ran.err
     assert "--host" in ran.err
+
+
+def test_the_readme_s_example_prints_what_it_says() -> None:
+    [example] = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
+    code, _, promised = example.rpartition("# ")
+    with started("--json") as process:
+        code = code.replace("http://127.0.0.1:12111", facts(process)["url"])
+        printed = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60)
+
+    assert printed == promised
+    assert "subscription_cycle" in printed
+
+
+def test_the_readme_s_commands_are_taken() -> None:
+    commands = re.findall(r"curl -s \$SANDBOX(\S+)(?: -d '(.*)')?", SECTION)
+    with started("--json") as process, httpx.Client(base_url=facts(process)["url"], trust_env=False) as http:
+        customer = http.post("/v1/customers", auth=("sk_test_any", "")).json()["id"]
+        answers = [
+            http.request("POST" if body else "GET", path.replace("$CUSTOMER", customer), content=body or None)
+            for path, body in commands
+        ]
+
+    assert [answer.status_code for answer in answers] == [httpx.codes.OK] * 5
+
+
+def test_the_readme_s_table_names_paths_that_are_and_every_knob() -> None:
+    named = set(re.findall(r"^\| `([a-z/{}]+)` \|", SECTION, re.MULTILINE))
+    routes = {route.path.removeprefix("/_sandbox/") for route in control.routes(Sandbox(Config(), now=lambda: 0))}
+    models = (Chaos(), Fault("status"), Collection(), Endpoint("", ""))
+    knobs = {knob for model in models for knob in msgspec.to_builtins(model)} - {"met"}
+
+    assert named <= routes
+    assert {knob for knob in knobs if not re.search(rf"\b{knob}\b", SECTION)} == set()
