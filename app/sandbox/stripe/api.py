@@ -95,6 +95,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("POST", "/v1/webhook_endpoints/{id}", webhook_endpoints.update),
     ("DELETE", "/v1/webhook_endpoints/{id}", webhook_endpoints.delete),
     ("GET", "/v1/invoices", invoices.list_all),
+    ("POST", "/v1/invoices/create_preview", subscriptions.preview_invoice),
     ("GET", "/v1/invoices/{id}", retrieve("invoice")),
     ("GET", "/v1/invoices/{id}/lines", invoices.list_lines),
     ("POST", "/v1/invoices/{id}/finalize", invoices.finalize),

@@ -7,7 +7,7 @@ from app.sandbox.stripe.collection import bill, decline_of, settle
 from app.sandbox.stripe.dues import TRIAL_NOTICE_S
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoice_lines import period_line, period_of, proration_items
-from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, void
+from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, pending_items, void
 from app.sandbox.stripe.payment_methods import default_method
 from app.sandbox.stripe.periods import next_period_end
 from app.sandbox.stripe.sandbox import Sandbox
@@ -168,8 +168,34 @@ def finalize_cycle(sandbox: Sandbox, invoice: JsonObject, subscription: JsonObje
             settle(sandbox, finalized)
 
 
-def upcoming(sandbox: Sandbox, subscription: JsonObject) -> JsonObject:
-    """Return the invoice of the next renewal as it would be today; it has no id, for it does not exist yet."""
+def close(sandbox: Sandbox, subscription: JsonObject, *, prorate: bool, invoice_now: bool) -> None:
+    """Credit the time that is left of a subscription that has ended, and invoice what waits, as far as asked."""
+    if prorate and subscription["status"] in _PRORATED:
+        none: list[JsonObject] = []
+        nothing: JsonObject = {**subscription, "items": {**subscription["items"], "data": none}}
+        _keep(sandbox, proration_items(sandbox.store, subscription, nothing, sandbox.now(), sandbox.now()))
+    if invoice_now and pending_items(sandbox, subscription["id"]):
+        ended = sandbox.store.get("subscription", subscription["id"])
+        invoice = new_invoice(sandbox, ended, [], "subscription_update", period=(sandbox.now(), sandbox.now()))
+        sandbox.save(ended, {**ended, "latest_invoice": invoice["id"]})
+        bill(sandbox, invoice)
+
+
+def preview(sandbox: Sandbox, before: JsonObject, after: JsonObject, *, proration: str, at: int) -> JsonObject:
+    """Return the next invoice as it would be if `before` became `after`; nothing is stored."""
+    made: list[JsonObject] = []
+    if proration != "none" and before["status"] in _PRORATED:
+        made = proration_items(sandbox.store, before, after, at, sandbox.now())
+    restarted = _restarted(before, after)
+    if not restarted and not (made and proration == "always_invoice"):
+        return upcoming(sandbox, after, made)
+    lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
+    period = (sandbox.now(), sandbox.now())
+    return new_invoice(sandbox, after, lines, "subscription_update", period=period, more=made)
+
+
+def upcoming(sandbox: Sandbox, subscription: JsonObject, more: list[JsonObject] | None = None) -> JsonObject:
+    """Return the invoice of the next renewal as it would be today, with `more` invoice items; nothing is stored."""
     ends: int = (
         subscription["trial_end"]
         if subscription["status"] == "trialing"
@@ -180,6 +206,7 @@ def upcoming(sandbox: Sandbox, subscription: JsonObject) -> JsonObject:
         for item in subscription["items"]["data"]
         if item[_PERIOD[1]] <= ends
     ]
-    active = {**subscription, "status": "active"}
-    drafted = _invoice_of_periods(sandbox, active, items, "upcoming", subscription)
-    return {key: value for key, value in drafted.items() if key != "id"} | {"next_payment_attempt": ends + DRAFT_S}
+    lines = [period_line(sandbox.store, item, subscription["currency"]) for item in items]
+    period = period_of(subscription["items"]["data"][0])
+    drafted = new_invoice(sandbox, subscription, lines, "upcoming", period=period, more=more)
+    return {**drafted, "next_payment_attempt": ends + DRAFT_S}

@@ -53,8 +53,15 @@ def collect(
         tried["next_payment_attempt"], is_last = _next_attempt(sandbox, tried)
     told = ("invoice.payment_action_required",) if decline.needs_action else ()
     sandbox.put(invoice, tried, "invoice.updated", *told, "invoice.payment_failed")
+    _note_delinquency(sandbox, tried, is_delinquent=True)
     _fall_behind(sandbox, tried, is_last=is_last)
     return decline
+
+
+def _note_delinquency(sandbox: Sandbox, invoice: JsonObject, *, is_delinquent: bool) -> None:
+    customer = sandbox.store.get("customer", invoice["customer"])
+    if not customer.get("deleted"):
+        sandbox.save(customer, {**customer, "delinquent": is_delinquent})
 
 
 def _next_attempt(sandbox: Sandbox, invoice: JsonObject) -> tuple[int | None, bool]:
@@ -87,6 +94,7 @@ def _fall_behind(sandbox: Sandbox, invoice: JsonObject, *, is_last: bool) -> Non
 
 def follow(sandbox: Sandbox, invoice: JsonObject) -> None:
     """Let a subscription that waits for its latest invoice go on, once that is paid, void or given up."""
+    _note_delinquency(sandbox, invoice, is_delinquent=False)
     subscription = subscription_of(sandbox, invoice)
     if subscription["status"] not in _OWING or subscription["latest_invoice"] != invoice["id"]:
         return

@@ -68,12 +68,18 @@ _BLANK: JsonObject = {
 
 
 def new_invoice(
-    sandbox: Sandbox, subscription: JsonObject, lines: list[JsonObject], reason: str, *, period: tuple[int, int]
+    sandbox: Sandbox,
+    subscription: JsonObject,
+    lines: list[JsonObject],
+    reason: str,
+    *,
+    period: tuple[int, int],
+    more: list[JsonObject] | None = None,
 ) -> JsonObject:
-    """Return a draft of these lines and of the invoice items that wait for one; nothing is stored yet."""
-    waiting = pending_items(sandbox, subscription["id"])
+    """Return a draft of these lines, of the invoice items that wait for one, and of `more`; nothing is stored yet."""
+    waiting = [*reversed(pending_items(sandbox, subscription["id"])), *(more or [])]
     own_id = new_id("in")
-    every: list[JsonObject] = [{**line, "invoice": own_id} for line in (*map(line_of, reversed(waiting)), *lines)]
+    every: list[JsonObject] = [{**line, "invoice": own_id} for line in (*map(line_of, waiting), *lines)]
     total: int = sum(line["amount"] for line in every)
     customer = sandbox.store.find(subscription["customer"]) or {}
     return {

@@ -29,6 +29,7 @@ def run_due(sandbox: Sandbox, until: int) -> int:
 
 def _cancel(sandbox: Sandbox, subscription: JsonObject) -> None:
     endings.end(sandbox, subscription)
+    billing.close(sandbox, subscription, prorate=False, invoice_now=True)
 
 
 def _expire(sandbox: Sandbox, subscription: JsonObject) -> None:
@@ -61,6 +62,7 @@ def _end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
 
 def _announce_renewal(sandbox: Sandbox, subscription: JsonObject) -> None:
     preview = billing.upcoming(sandbox, subscription)
+    del preview["id"]  # the event's invoice has none, for it does not exist yet
     sandbox.record(None, preview, type="invoice.upcoming", at=sandbox.now())
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from app.sandbox.stripe import billing
 from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
-from app.sandbox.stripe.forms import Reader, boolean, integer, one_of, read, text
+from app.sandbox.stripe.forms import Reader, boolean, fields, integer, one_of, read, text
 from app.sandbox.stripe.payment_methods import resolve
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
@@ -22,6 +22,8 @@ from app.sandbox.stripe.subscription_items import new_item, read_changes, read_n
 from app.sandbox.stripe.wire import JsonObject, new_id
 
 _OF_RESUMING = ("payment_behavior", "proration_behavior", "proration_date")
+_PREVIEWED = ("billing_cycle_anchor", "proration_behavior", "proration_date", "trial_end")
+_RENEWED = ("active", "past_due", "trialing")
 _STATUSES = ("active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid")
 
 
@@ -86,6 +88,24 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     )
 
 
+def preview_invoice(sandbox: Sandbox, call: Call) -> JsonObject:
+    """Return the next invoice of a subscription as it would be, also after the change that the parameters describe."""
+    details = fields(**{name: UPDATABLE[name] for name in _PREVIEWED}, items=read_changes)
+    readers: dict[str, Reader] = {"customer": text, "preview_mode": one_of("next"), "subscription": text}
+    params = read(call.form, {**readers, "subscription_details": details}, required=("subscription",))
+    subscription = sandbox.store.get("subscription", params["subscription"], param="subscription")
+    if subscription["status"] not in _RENEWED or params.get("customer") not in (None, subscription["customer"]):
+        raise StripeError("No upcoming invoices for customer: the subscription is not renewed.", param="subscription")
+    change: JsonObject = params.get("subscription_details") or {}
+    return billing.preview(
+        sandbox,
+        subscription,
+        with_params(subscription, change, sandbox.store, call.at),
+        proration=change.get("proration_behavior", "create_prorations"),
+        at=change.get("proration_date") or call.at,
+    ) | {"id": new_id("upcoming_in")}
+
+
 def cancel(sandbox: Sandbox, call: Call) -> JsonObject:
     subscription = sandbox.store.get("subscription", call.id)
     params = read(
@@ -94,7 +114,10 @@ def cancel(sandbox: Sandbox, call: Call) -> JsonObject:
     if subscription["status"] in ENDED:
         raise no_such("subscription", call.id)
     details: dict[str, str] = params.get("cancellation_details") or {}
-    return end(sandbox, subscription, **details)
+    end(sandbox, subscription, **details)
+    asked = {name: params.get(name, False) for name in ("prorate", "invoice_now")}
+    billing.close(sandbox, subscription, **asked)
+    return sandbox.store.get("subscription", call.id)
 
 
 def pause(sandbox: Sandbox, call: Call) -> JsonObject:

@@ -196,3 +196,69 @@ async def test_before_basil_an_invoice_item_names_its_price_and_subscription_its
     assert item["parent"]["subscription_details"]["subscription"] == old["subscription"] == subscription["id"]
     assert old["price"]["id"] == item["pricing"]["price_details"]["price"]
     assert not {"parent", "pricing"} & old.keys()
+
+
+@pytest.mark.parametrize(
+    ("form", "left", "balance"),
+    [
+        pytest.param({}, [], 0, id="nothing"),
+        pytest.param({"prorate": "true"}, [-677], 0, id="a credit that waits"),
+        pytest.param({"prorate": "true", "invoice_now": "true"}, [], -677, id="a credit at once"),
+    ],
+)
+async def test_time_left_is_credited_at_the_end_where_asked(
+    account: Account, form: dict[str, str], left: list[int], balance: int
+) -> None:
+    subscription = await account.subscription()
+    account.clock.at += 10 * _DAY
+
+    canceled = await account.delete(f"/v1/subscriptions/{subscription['id']}", form)
+
+    assert canceled["status"] == "canceled"
+    assert await pending(account) == left
+    assert (await account.get(f"/v1/customers/{subscription['customer']}"))["balance"] == balance
+
+
+async def test_what_waits_is_invoiced_when_the_last_period_ends(account: Account) -> None:
+    subscription = await account.subscription({"items[0][quantity]": 2})
+    account.clock.at += 10 * _DAY
+    await change(account, subscription, {"items[0][quantity]": 3, "cancel_at_period_end": "true"})
+
+    await account.control("clock", {"by": 21 * _DAY})
+
+    last = (await account.get("/v1/invoices", {"limit": 1}))["data"][0]
+    assert (last["status"], amounts(last)) == ("paid", [-1355, 2032])
+    assert (await account.get(f"/v1/subscriptions/{subscription['id']}"))["status"] == "canceled"
+
+
+async def test_a_preview_tells_what_a_change_would_cost_and_changes_nothing(account: Account) -> None:
+    subscription = await account.subscription({"items[0][quantity]": 2})
+    account.clock.at += 10 * _DAY
+    before = await account.event_types()
+    item = {
+        "subscription": subscription["id"],
+        "subscription_details[items][0][id]": subscription["items"]["data"][0]["id"],
+        "subscription_details[items][0][quantity]": 3,
+    }
+
+    renewal = await account.post("/v1/invoices/create_preview", {"subscription": subscription["id"]})
+    changed = await account.post("/v1/invoices/create_preview", item)
+    at_once = await account.post(
+        "/v1/invoices/create_preview", {**item, "subscription_details[proration_behavior]": "always_invoice"}
+    )
+
+    assert amounts(renewal) == [2000]
+    assert renewal["lines"]["data"][0]["period"]["start"] == account.clock.at + 21 * _DAY
+    assert amounts(changed) == [-1355, 2032, 3000]
+    assert amounts(at_once) == [-1355, 2032]
+    assert at_once["id"].startswith("upcoming_in_")
+    assert await account.event_types() == before
+    assert await pending(account) == []
+
+
+async def test_what_does_not_renew_has_no_preview(account: Account) -> None:
+    subscription = await account.subscription()
+    await account.delete(f"/v1/subscriptions/{subscription['id']}")
+
+    await account.post("/v1/invoices/create_preview", {"subscription": subscription["id"]}, status=400)
+    await account.post("/v1/invoices/create_preview", status=400)

@@ -172,6 +172,7 @@ async def test_a_failed_renewal_is_tried_again_and_then_given_up(
 
     after = await current(account, subscription)
     assert (failed["status"], failed["latest_invoice"]["next_payment_attempt"]) == ("past_due", first + 3 * _DAY)
+    assert (await account.get(f"/v1/customers/{customer}"))["delinquent"]
     tries = (await account.get("/v1/events", {"type": "invoice.payment_failed"}))["data"][::-1]
     assert [event["created"] - first for event in tries] == [0, 3 * _DAY, 8 * _DAY, 15 * _DAY]
     assert [event["data"]["object"]["attempt_count"] for event in tries] == [1, 2, 3, 4]
@@ -196,6 +197,7 @@ async def test_a_retry_that_succeeds_makes_it_active_again(account: Account) -> 
     after = await current(account, subscription)
     assert (after["status"], after["latest_invoice"]["status"]) == ("active", "paid")
     assert after["latest_invoice"]["attempt_count"] == 2
+    assert not (await account.get(f"/v1/customers/{customer}"))["delinquent"]
 
 
 async def test_an_unpaid_subscription_goes_on_in_drafts(account: Account) -> None:
