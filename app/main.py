@@ -16,6 +16,8 @@ from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
+from app.domain.stripe_event import StripeEvent
+from app.domain.stripe_reconcile import StripeReconcile
 from app.domain.sync_status import ReconcileResult, StripeBacklog, StripeSyncStatus, SyncStatus
 from app.gateways.clock import SystemClock, Uuid7Ids
 from app.gateways.stripe import StripeProcessor, StripeSignatures, is_livemode
@@ -24,10 +26,11 @@ from app.graphql.graphiql.routes import graphiql_routes
 from app.http.auth import authenticate
 from app.http.routes import build_app
 from app.http.server import serve_until_told, url_of
-from app.http.stripe_webhook import webhook_route
+from app.http.stripe_webhook import EventRefusedError, read_event, webhook_route
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
+from app.services.stripe_reconcile import JOB as RECONCILE_JOB
 from app.settings import Settings
 from app.store.audit import MongoAuditTrail
 from app.store.inbox import MongoInbox
@@ -39,6 +42,7 @@ from app.telemetry import Metrics, configure_logging, logger
 from sync.jobs.audit_seal import audit_seal_job
 from sync.jobs.migrations import MigrationWorker
 from sync.jobs.stripe_backfill import BackfillWorker
+from sync.jobs.stripe_reconcile import ReconcileWorker
 from sync.stripe.events import StripeWorker
 from sync.stripe.lists import Lists
 from sync.supervisor import SyncService
@@ -57,25 +61,31 @@ class _Sync:
     stripe: StripeWorker
     migrations: MigrationWorker
     backfill: BackfillWorker
+    reconcile: ReconcileWorker
 
-    def __init__(self, cache: BillingCache, inbox: MongoInbox) -> None:
+    def __init__(self, cache: BillingCache, inbox: MongoInbox, jobs: MongoJobStates) -> None:
         self._cache = cache
         self._inbox = inbox
+        self._jobs = jobs
 
     async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
         return await self.service.resync(workspace_id=workspace_id, dry_run=dry_run)
 
     async def status(self) -> SyncStatus:
+        backlog = await self._backlog()
+        reconciled = await self._reconciled() if backlog else None
         return SyncStatus(
             cache=self._cache.status(),
             workers=self.service.worker_statuses(),
             reconcile=self.service.reconcile_status(),
             stripe=StripeSyncStatus(
                 mode=self.stripe.mode,
-                backlog=await self._backlog(),
+                backlog=backlog,
                 unmapped_prices=self._cache.unmapped_prices(),
                 trouble=self.stripe.trouble,
                 backoff=self.stripe.backoff,
+                drift=reconciled.drift if reconciled else None,
+                last_reconcile_at=reconciled.last_reconcile_at if reconciled else None,
             ),
         )
 
@@ -85,6 +95,14 @@ class _Sync:
         except UnavailableError:
             return None
 
+    async def _reconciled(self) -> StripeReconcile | None:
+        """Return what reconciling with Stripe remembers; before the first time nothing has drifted."""
+        try:
+            state, _ = await self._jobs.read(RECONCILE_JOB, StripeReconcile)
+        except UnavailableError:
+            return None
+        return state or StripeReconcile(watching_since_at=0, seen_at=0)
+
     def wake(self) -> None:
         self.stripe.wake()
 
@@ -93,6 +111,9 @@ class _Sync:
 
     def wake_backfill(self) -> None:
         self.backfill.wake()
+
+    def wake_reconcile(self) -> None:
+        self.reconcile.wake()
 
     def is_ready(self) -> bool:
         return self.service.is_ready()
@@ -127,7 +148,12 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         metrics=rt.metrics,
         clock=rt.clock,
         reconcile_interval_s=settings.reconcile_interval_s,
-        workers=[("stripe", sync.stripe.run), ("migrations", sync.migrations.run), ("backfill", sync.backfill.run)],
+        workers=[
+            ("stripe", sync.stripe.run),
+            ("migrations", sync.migrations.run),
+            ("backfill", sync.backfill.run),
+            ("stripe_reconcile", sync.reconcile.run),
+        ],
         jobs=[audit_seal_job(rt)],
     )
     try:
@@ -144,7 +170,8 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=settings.default_plan)
     store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
     inbox, ledger = MongoInbox(mongo, clock), MongoLedger(mongo)
-    sync = _Sync(cache, inbox)
+    jobs = MongoJobStates(mongo, clock)
+    sync = _Sync(cache, inbox, jobs)
     rt = Runtime(
         clock=clock,
         ids=ids,
@@ -154,7 +181,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
         inbox=inbox,
-        jobs=MongoJobStates(mongo, clock),
+        jobs=jobs,
         lookup=Lookup(store, cache, clock),
         sync=sync,
         metrics=Metrics(),
@@ -165,6 +192,13 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
     lists = Lists(rt, inbox, processor) if processor else None
     jitter = secrets.SystemRandom().random
     sync.backfill = BackfillWorker(rt, lists, jitter=jitter)
+    sync.reconcile = ReconcileWorker(
+        rt,
+        lists,
+        partial(_read_listed, livemode=_livemode(settings)),
+        interval_s=settings.stripe_reconcile_interval_s,
+        relist_hour=settings.stripe_relist_hour,
+    )
     sync.stripe = StripeWorker(
         rt,
         inbox,
@@ -184,7 +218,7 @@ def _app(settings: Settings, rt: Runtime) -> Starlette:
         clock=rt.clock,
         wake=rt.sync.wake,
         metrics=rt.metrics,
-        livemode=is_livemode(stripe_key) if (stripe_key := _revealed(settings.stripe_secret_key)) else None,
+        livemode=_livemode(settings),
     )
     cursor_secret = _revealed(settings.cursor_secret).encode() or secrets.token_bytes(32)
     api = graphql_routes(rt, authenticate=partial(authenticate, rt), cursor_secret=cursor_secret)
@@ -199,6 +233,20 @@ async def _announce(sync: _Sync, url: str, on_ready: OnReady | None) -> None:
     log.info("ready", url=url)
     if on_ready is not None and isawaitable(told := on_ready(url)):
         await told
+
+
+def _livemode(settings: Settings) -> bool | None:
+    key = _revealed(settings.stripe_secret_key)
+    return is_livemode(key) if key else None
+
+
+def _read_listed(body: bytes, received_at: int, *, livemode: bool | None) -> StripeEvent | None:
+    """Read an event that Stripe lists; one that the webhook would refuse is left out."""
+    try:
+        return read_event(body, received_at=received_at, livemode=livemode)
+    except EventRefusedError as error:
+        log.warning("stripe_event_refused", reason=str(error))
+        return None
 
 
 def _processor(settings: Settings) -> StripeProcessor | None:

@@ -115,6 +115,20 @@ class Settings(BaseSettings):
     stripe_timeout_s: float = Field(
         15, gt=0, le=80, description="Deadline of one request to Stripe, in seconds, up to 80. Default 15."
     )
+    stripe_reconcile_interval_s: float = Field(
+        300,
+        ge=10,
+        le=86_400,
+        description="Pause between two looks for events of Stripe that never came, in seconds, 10 to 86400. "
+        "Default 300.",
+    )
+    stripe_relist_hour: int = Field(
+        3,
+        ge=0,
+        le=23,
+        description="Hour, UTC, from which Stripe's products, prices and subscriptions are listed once a day, 0 to 23. "
+        "Default 3.",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on. Default 127.0.0.1.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one. Default 8080.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(

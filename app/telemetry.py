@@ -29,6 +29,7 @@ METRICS: Final[Mapping[str, tuple[Literal["counter", "gauge"], str, str]]] = {
     "stream_reopened": ("counter", "stream", "Times a change stream lost its place and was opened anew"),
     "stripe_events": ("counter", "outcome", "Stripe events, by what became of them"),
     "stripe_unknown_transitions": ("counter", "", "Status changes told by Stripe that our table lacks"),
+    "stripe_drift": ("counter", "", "Stripe objects found changed with no event that told of it"),
     "reconcile_runs": ("counter", "", "Reconciliations finished"),
     "reconcile_repaired": ("counter", "", "Records that reconcile found different and repaired"),
     "reconcile_dropped": ("counter", "", "Records that reconcile dropped from RAM"),

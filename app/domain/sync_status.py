@@ -96,6 +96,9 @@ class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
     backlog: StripeBacklog | None
     unmapped_prices: tuple[str, ...]
     trouble: str | None = None
+    drift: int | None = None
+    """Objects found changed with no event that told of it, since ever; None while the database does not answer."""
+    last_reconcile_at: Instant | None = None
     backoff: StripeBackoff | None = None
 
 

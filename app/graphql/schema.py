@@ -27,6 +27,7 @@ from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.migrations import MigrationMutations
 from app.graphql.mutations.stripe_backfill import StripeBackfillMutations
 from app.graphql.mutations.stripe_events import StripeEventMutations
+from app.graphql.mutations.stripe_reconcile import StripeReconcileMutations
 from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
@@ -38,6 +39,7 @@ from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.migrations import MigrationQueries
 from app.graphql.queries.node import NodeQueries
 from app.graphql.queries.stripe_backfill import StripeBackfillQueries
+from app.graphql.queries.stripe_reconcile import StripeReconcileQueries
 from app.graphql.queries.subscriptions import SubscriptionQueries
 from app.graphql.queries.sync import SyncQueries
 from app.graphql.queries.usage import UsageQueries
@@ -58,6 +60,7 @@ class Query(
     CatalogueQueries,
     SyncQueries,
     StripeBackfillQueries,
+    StripeReconcileQueries,
     NodeQueries,
     ApiKeyQueries,
     UsageQueries,
@@ -77,6 +80,7 @@ class Mutation(
     SyncMutations,
     StripeEventMutations,
     StripeBackfillMutations,
+    StripeReconcileMutations,
     ApiKeyMutations,
     MigrationMutations,
     CatalogFileMutations,

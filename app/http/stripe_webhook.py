@@ -62,8 +62,8 @@ class _Thin(msgspec.Struct, gc=False):
     related_object: _Related | None = None
 
 
-class _RefusedError(Exception):
-    """The request cannot become an event."""
+class EventRefusedError(Exception):
+    """What came cannot become an event; `status` is what HTTP calls it."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -91,12 +91,12 @@ def webhook_route(
         try:
             body = await _read_body(request)
             verifier.verify(body, request.headers.get("stripe-signature"))
-            event = _read_event(body, received_at=clock.now_at(), livemode=livemode)
+            event = read_event(body, received_at=clock.now_at(), livemode=livemode)
             accepted = await inbox.accept(event)
         except SignatureError as error:
             metrics.count("stripe_events", "refused")
             return _answer(400, str(error))
-        except _RefusedError as error:
+        except EventRefusedError as error:
             metrics.count("stripe_events", "refused")
             return _answer(error.status, str(error))
         except UnavailableError as error:
@@ -126,15 +126,16 @@ async def _read_body(request: Request) -> bytes:
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > LIMIT_BYTES:
-                    raise _RefusedError(413, f"the body is larger than {LIMIT_BYTES} bytes")
+                    raise EventRefusedError(413, f"the body is larger than {LIMIT_BYTES} bytes")
     except TimeoutError as error:
-        raise _RefusedError(408, f"the body did not arrive within {_BODY_TIMEOUT_S} s") from error
+        raise EventRefusedError(408, f"the body did not arrive within {_BODY_TIMEOUT_S} s") from error
     except ClientDisconnect as error:
-        raise _RefusedError(400, "the client went away") from error
+        raise EventRefusedError(400, "the client went away") from error
     return bytes(body)
 
 
-def _read_event(body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
+def read_event(body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
+    """Read an event as Stripe sends it, or lists it. Raises `EventRefusedError`; see `webhook_route` for `livemode`."""
     try:
         raw: Any = orjson.loads(
             body
@@ -143,10 +144,10 @@ def _read_event(body: bytes, *, received_at: int, livemode: bool | None) -> Stri
         if named.object == "v2.core.event":
             return _from_thin(msgspec.convert(raw, _Thin), body, received_at)
         if named.object != "event":
-            raise _RefusedError(400, "the body is not a Stripe event")
+            raise EventRefusedError(400, "the body is not a Stripe event")
         snapshot = msgspec.convert(raw, _Snapshot)
     except ValueError as error:
-        raise _RefusedError(400, f"the body is not a Stripe event as we know it: {error}"[:300]) from error
+        raise EventRefusedError(400, f"the body is not a Stripe event as we know it: {error}"[:300]) from error
     return _from_snapshot(snapshot, body, received_at=received_at, livemode=livemode)
 
 
@@ -191,7 +192,7 @@ def _reason_to_ignore(snapshot: _Snapshot, *, is_foreign: bool) -> str | None:
     if about.object not in SYNCED_TYPES:
         return f"objects of type {about.object} are not used"
     if about.id is None:
-        raise _RefusedError(400, f"the event's {about.object} has no id")
+        raise EventRefusedError(400, f"the event's {about.object} has no id")
     return None
 
 

@@ -28,6 +28,10 @@ class Sync(Protocol):
         """Tell the worker that reads Stripe's lists that a backfill was started."""
         ...
 
+    def wake_reconcile(self) -> None:
+        """Tell the worker that reconciles with Stripe that somebody asked for it."""
+        ...
+
     def is_ready(self) -> bool:
         """Tell whether RAM is loaded and live."""
         ...

@@ -1,7 +1,7 @@
 """Stripe's lists, a page at a time, to the store: by the same decisions, guard and commits as the worker's objects."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -34,12 +34,13 @@ _log = logger(__name__)
 class Absorbed(msgspec.Struct, frozen=True):
     """A page that was brought to the store. `after` leads to the next one, None at the end of the list.
 
-    `known` are the ids that were mirrored before.
+    `known_at` says of those that were mirrored before when that was right, `created_at` of all when they began, by id.
     """
 
     findings: PageFindings
     after: str | None
-    known: frozenset[str]
+    known_at: Mapping[str, int]
+    created_at: Mapping[str, int]
 
 
 class Lists:
@@ -50,6 +51,14 @@ class Lists:
         self._queue = queue
         self._processor = processor
         self._batches = Batches(rt)
+
+    async def sequence(self) -> int:
+        """Return a number smaller than those of all pages that are read from now on."""
+        return await self._queue.fetch_sequence()
+
+    async def page(self, listing: Listing, *, after: str | None) -> ListedPage:
+        """Read one page and store nothing. Raises as `ProcessorLists.list_page` does."""
+        return await self._processor.list_page(listing, after=after)
 
     async def absorb(self, listing: Listing, *, after: str | None, dry_run: bool = False) -> Absorbed:
         """Read one page and store what it changes; with `dry_run` only tell what that would be.
@@ -75,7 +84,10 @@ class Lists:
         verdicts = await (self._foresee(readings) if dry_run else self._store(readings))
         if not dry_run:
             await self._follow_up(readings, verdicts)
-        return Absorbed(_findings(type, readings, verdicts, before), page.after, frozenset(before))
+        created = {one.id: began for one in readings if (began := _created_at(one.raw)) is not None}
+        findings = _findings(type, readings, verdicts, before, list(created.values()))
+        known_at = {mirror.id: mirror.event_at or 0 for mirror in before.values()}
+        return Absorbed(findings, page.after, known_at, created)
 
     async def _foresee(self, readings: Sequence[Reading]) -> list[Verdict | None]:
         view = await load_view(self._rt, readings)
@@ -128,8 +140,7 @@ class _Created(msgspec.Struct):
     created: int | None = None
 
 
-def created_at(raw: str) -> int | None:
-    """Return when an object was created, where it says so."""
+def _created_at(raw: str) -> int | None:
     try:
         created = msgspec.json.decode(raw, type=_Created).created
     except (ValueError, RecursionError):
@@ -138,14 +149,17 @@ def created_at(raw: str) -> int | None:
 
 
 def _findings(
-    type: str, readings: Sequence[Reading], verdicts: Sequence[Verdict | None], before: Mapping[str, StripeObject]
+    type: str,
+    readings: Sequence[Reading],
+    verdicts: Sequence[Verdict | None],
+    before: Mapping[str, StripeObject],
+    created: Collection[int],
 ) -> PageFindings:
     changed = [
         ObjectRef(type, reading.id)
         for reading, verdict in zip(readings, verdicts, strict=True)
         if not (verdict and verdict.fate is Fate.STALE) and _differs(reading, before.get(reading.id))
     ]
-    times = [at for reading in readings if (at := created_at(reading.raw)) is not None]
     return PageFindings(
         count=TypeCount(
             type=type,
@@ -155,8 +169,8 @@ def _findings(
             failed=sum(verdict is None or verdict.fate is Fate.DEAD for verdict in verdicts),
         ),
         changed=tuple(changed),
-        newest_at=max(times, default=None),
-        oldest_at=min(times, default=None),
+        newest_at=max(created, default=None),
+        oldest_at=min(created, default=None),
     )
 
 

@@ -55,6 +55,7 @@ class FakeSync:
         self.woken = 0
         self.woken_for_migrations = 0
         self.woken_for_backfill = 0
+        self.woken_for_reconcile = 0
         self.resynced: list[tuple[str | None, bool]] = []
         self.ready = True
 
@@ -82,6 +83,9 @@ class FakeSync:
 
     def wake_backfill(self) -> None:
         self.woken_for_backfill += 1
+
+    def wake_reconcile(self) -> None:
+        self.woken_for_reconcile += 1
 
     def is_ready(self) -> bool:
         return self.ready

@@ -95,6 +95,13 @@ class StripeSyncStatus:
     backoff: StripeBackoff | None = strawberry.field(
         description="Until when it is not asked at all; null while it may be."
     )
+    drift: int | None = strawberry.field(
+        description="Objects found changed with no event that told of it, since ever; 0 is healthy, and "
+        "`stripeReconcile` names the last ones. Null while the database does not answer."
+    )
+    last_reconcile_at: DateTime | None = strawberry.field(
+        description="When Stripe was last asked for events that never came; null also before the first time."
+    )
 
 
 @strawberry.type(directives=requires(*OPERATES), description="Everything an operator asks at night.")
@@ -158,4 +165,6 @@ def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
         unmapped_price_count=len(status.unmapped_prices),
         trouble=status.trouble,
         backoff=_backoff(status.backoff),
+        drift=status.drift,
+        last_reconcile_at=instant(status.last_reconcile_at),
     )
