@@ -90,6 +90,17 @@ async def test_a_dropped_event_stays_pending_and_never_arrives(receiver: Receive
     assert (deliveries.pending("evt_1"), deliveries.pending("evt_2")) == (1, 0)
 
 
+async def test_a_dropped_event_can_be_sent_by_hand(receiver: Receiver) -> None:
+    async with running(receiver.url) as deliveries:
+        deliveries.turn(Chaos(drop_rate=1))
+        deliveries.send(event())
+        deliveries.send_again(event())
+        await until_over(deliveries)
+
+    assert [each["id"] for each in receiver.events] == ["evt_0"]
+    assert deliveries.pending("evt_0") == 0
+
+
 async def test_a_doubled_event_arrives_twice_the_same(receiver: Receiver) -> None:
     async with running(receiver.url) as deliveries:
         deliveries.turn(Chaos(duplicate_rate=1))

@@ -87,7 +87,7 @@ def test_another_secret_gives_another_signature() -> None:
 
 async def test_each_endpoint_gets_what_it_wants_in_its_shape_and_signed_with_its_secret(receiver: Receiver) -> None:
     with receive() as other:
-        async with running(receiver.url) as deliveries:
+        async with running(receiver.url, concurrency=1) as deliveries:
             deliveries.endpoints["we_1"] = Endpoint(other.url, "whsec_1", ("price.created",), "2025-02-24.acacia")
             deliveries.send(event(1), data_in)
             deliveries.send(event(2, "price.created"), data_in)
