@@ -110,7 +110,7 @@ async def test_errors_become_the_sdk_s_exceptions(client: stripe.StripeClient) -
     assert missing.value.request_id is not None
 
 
-async def test_the_sdk_retries_a_conflict_but_not_a_plain_rate_limit(
+async def test_the_sdk_retries_a_conflict_and_a_rate_limit_that_says_so(
     client: stripe.StripeClient, sandbox: StripeSandboxProcess
 ) -> None:
     async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
@@ -119,6 +119,33 @@ async def test_the_sdk_retries_a_conflict_but_not_a_plain_rate_limit(
         await http.post("/_sandbox/faults", json={"kind": "status", "path": "/v1/customers", "status": 429})
         with pytest.raises(stripe.RateLimitError):
             await client.v1.customers.create_async({"name": "Ann"})
+        retried = {"kind": "status", "path": "/v1/customers", "status": 429, "shouldRetry": True, "retryAfter": 0}
+        await http.post("/_sandbox/faults", json=retried)
+        await client.v1.customers.create_async({"name": "Ann"})
+
+
+async def test_the_sdk_makes_discounts_meters_and_endpoints(client: stripe.StripeClient) -> None:
+    with receive() as other:
+        endpoint = await client.v1.webhook_endpoints.create_async(
+            {"url": other.url, "enabled_events": ["coupon.created"], "api_version": "2025-02-24.acacia"}
+        )
+        coupon = await client.v1.coupons.create_async({"percent_off": 12.5, "duration": "once"})
+        code = await client.v1.promotion_codes.create_async({"promotion": {"type": "coupon", "coupon": coupon.id}})
+        meter = await client.v1.billing.meters.create_async(
+            {"display_name": "Calls", "event_name": "sdk_calls", "default_aggregation": {"formula": "sum"}}
+        )
+        customer = await client.v1.customers.create_async({"name": "Ann"})
+        payload = {"stripe_customer_id": customer.id, "value": "2.5"}
+        await client.v1.billing.meter_events.create_async({"event_name": "sdk_calls", "payload": payload})
+        hour = meter.created - meter.created % 3600
+        wanted = {"customer": customer.id, "start_time": hour - 3600, "end_time": hour + 7200}
+        counted = await client.v1.billing.meters.event_summaries.list_async(meter.id, wanted)
+        other.wait_for(1)
+        await client.v1.webhook_endpoints.delete_async(endpoint.id)
+
+    told = stripe.Webhook.construct_event(other.bodies[0], other.signatures[0], endpoint.secret or "")
+    assert (told.type, told.api_version, told.data.object["id"]) == ("coupon.created", "2025-02-24.acacia", coupon.id)
+    assert (coupon.percent_off, code.promotion.coupon, counted.data[0].aggregated_value) == (12.5, coupon.id, 2.5)
 
 
 async def test_a_set_field_is_delivered_signed_and_again_on_demand(
