@@ -1,13 +1,16 @@
 """`entitled events` lists, shows, replays, discards and follows."""
 
 import json
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import httpx
 import pytest
 from support.command import Command
 from support.graphql_server import FakeGraphQL
-from support.service import Service
+from support.service import Service, eventually
 from support.stripe import customer, event
 from support.stripe_account import signed
 
@@ -235,6 +238,19 @@ def test_the_first_event_ever_is_followed_too(entitled: Command, server: FakeGra
 
     assert ran.out.startswith("2026-11-21T00:00:05.000Z  evt_5  customer.subscription.updated  PARKED  ")
     assert len(ran.out.splitlines()) == 1
+
+
+def test_ctrl_c_ends_the_tail_quietly(server: FakeGraphQL) -> None:
+    server.answer = arrived(5)
+    tail = [sys.executable, "-c", "from app.cli.main import main; main()", "events", "tail", "--every", "0.1"]
+
+    with subprocess.Popen(tail, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        eventually(lambda: len(server.requests) > 1, why=lambda: "it did not look twice")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (0, "")
+    assert len(out.splitlines()) == 1
 
 
 def test_the_service_takes_all_that_is_asked(entitled: Command, service: Service) -> None:

@@ -6,6 +6,7 @@ import msgspec
 import strawberry
 
 from app.domain import stripe_event as domain
+from app.domain.stripe_object import SYNCED_TYPES
 from app.graphql.context import Info
 from app.graphql.mutations.inputs import KEY, REPLAYED
 from app.graphql.permissions import OPERATES, follows, requires
@@ -15,6 +16,7 @@ from app.graphql.types.stripe_event import StripeEvent, with_queue
 from app.services import stripe_events
 
 _SHOWN: Final = 100
+_TYPE: Final = f"Stripe's name of its type, one of: {', '.join(SYNCED_TYPES)}."
 
 
 @strawberry.input(description="Which event is to be replayed.")
@@ -26,7 +28,7 @@ class ReplayStripeEventInput:
 
 @strawberry.input(description="One of Stripe's objects.")
 class StripeObjectInput:
-    type: str = strawberry.field(description="`customer`, `product`, `price` or `subscription`.")
+    type: str = strawberry.field(description=_TYPE)
     id: strawberry.ID = strawberry.field(description="Stripe's id of it.")
 
 
@@ -73,7 +75,7 @@ class ReplayStripeEventPayload:
 
 @strawberry.type(directives=follows(), description="One of Stripe's objects.")
 class StripeObjectName:
-    type: str = strawberry.field(description="`customer`, `product`, `price` or `subscription`.")
+    type: str = strawberry.field(description=_TYPE)
     id: strawberry.ID = strawberry.field(description="Stripe's id of it.")
 
 
