@@ -136,6 +136,17 @@ def _next_period(store: Store, subscription: JsonObject, item: JsonObject) -> Js
     return {**item, _PERIOD[0]: begin, _PERIOD[1]: end}
 
 
+def caught_up(sandbox: Sandbox, subscription: JsonObject) -> JsonObject:
+    """Return the subscription with its items in the period of their billing cycle that is now."""
+    items: list[JsonObject] = []
+    for held in subscription["items"]["data"]:
+        item = held
+        while item[_PERIOD[1]] <= sandbox.now():
+            item = _next_period(sandbox.store, subscription, item)
+        items.append(item)
+    return {**subscription, "items": {**subscription["items"], "data": items}}
+
+
 def end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
     """Make the subscription active and draft its first paid invoice."""
     renewed = {**subscription, "status": "active"}

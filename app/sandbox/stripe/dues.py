@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.sandbox.stripe.clock import Due
-from app.sandbox.stripe.wire import JsonObject
+from app.sandbox.stripe.wire import JsonObject, is_hash
 
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 24 * _HOUR_S
@@ -48,34 +48,45 @@ def dues_of(obj: JsonObject) -> list[Due]:
             known = _of_invoice(obj)
         case _:
             return []
-    return [Due(at, _ORDER.index(what), what) for what, at in known.items() if isinstance(at, int)]
+    return [Due(at, _ORDER.index(what), what) for what, at in known.items() if at is not None]
 
 
 def _of_subscription(subscription: JsonObject) -> dict[str, int | None]:
     status = subscription["status"]
     if status == "incomplete":
-        return {EXPIRE: subscription["created"] + TIME_TO_FIRST_PAYMENT_S}
+        return {EXPIRE: _later(subscription["created"], TIME_TO_FIRST_PAYMENT_S)}
     if status not in (*_BILLED, "trialing", "paused"):
         return {}
-    known: dict[str, int | None] = {CANCEL: subscription["cancel_at"]}
-    if pause := subscription["pause_collection"]:
-        known[COLLECTION_RESUME] = pause.get("resumes_at")
-    if status == "trialing" and subscription["trial_end"] is not None:
-        known[TRIAL_END] = subscription["trial_end"]
-        known[TRIAL_WILL_END] = subscription["trial_end"] - TRIAL_NOTICE_S
-    if status in _BILLED:
-        known[RENEW] = min((item["current_period_end"] for item in subscription["items"]["data"]), default=None)
+    cancel_at = _instant(subscription["cancel_at"])
+    known: dict[str, int | None] = {CANCEL: cancel_at}
+    if is_hash(pause := subscription["pause_collection"]):
+        known[COLLECTION_RESUME] = _instant(pause.get("resumes_at"))
+    if status == "trialing":
+        known[TRIAL_END] = _instant(subscription["trial_end"])
+        known[TRIAL_WILL_END] = _later(subscription["trial_end"], -TRIAL_NOTICE_S)
+    else:
+        ends = [_instant(item.get("current_period_end")) for item in subscription["items"]["data"]]
+        known[RENEW] = min((end for end in ends if end is not None), default=None) if status in _BILLED else None
     renewal = known.get(TRIAL_END) or known.get(RENEW)
-    if renewal is not None and (subscription["cancel_at"] is None or subscription["cancel_at"] > renewal):
+    if renewal is not None and (cancel_at is None or cancel_at > renewal):
         known[UPCOMING] = renewal - UPCOMING_NOTICE_S
     return known
+
+
+def _instant(value: object) -> int | None:
+    """Return the value if it can be an instant: anything may have been set."""
+    return value if isinstance(value, int) else None
+
+
+def _later(value: object, seconds: int) -> int | None:
+    return value + seconds if isinstance(value, int) else None
 
 
 def _of_invoice(invoice: JsonObject) -> dict[str, int | None]:
     match invoice["status"]:
         case "draft":
-            return {FINALIZE: invoice["automatically_finalizes_at"]}
+            return {FINALIZE: _instant(invoice["automatically_finalizes_at"])}
         case "open":
-            return {RETRY: invoice["next_payment_attempt"], OVERDUE: invoice["due_date"]}
+            return {RETRY: _instant(invoice["next_payment_attempt"]), OVERDUE: _instant(invoice["due_date"])}
         case _:
             return {}

@@ -5,9 +5,22 @@ from typing import Final
 
 from app.sandbox.stripe.proration import amount_of, prorate, round_half_away
 from app.sandbox.stripe.store import Store
-from app.sandbox.stripe.wire import JsonObject, new_id
+from app.sandbox.stripe.wire import JsonObject, copy, new_id
 
 _PRICED: Final = ("price", "quantity")
+_INVOICE_ITEM: Final[JsonObject] = {
+    "object": "invoiceitem",
+    "customer_account": None,
+    "discountable": False,
+    "discounts": [],
+    "invoice": None,
+    "livemode": False,
+    "metadata": {},
+    "proration": True,
+    "proration_details": {"discount_amounts": []},
+    "tax_rates": [],
+    "test_clock": None,
+}
 
 
 def period_line(store: Store, item: JsonObject, currency: str, *, is_trial: bool = False) -> JsonObject:
@@ -55,11 +68,7 @@ def _line(
         },
         "period": {"end": span[1], "start": span[0]},
         "pretax_credit_amounts": [],
-        "pricing": {
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "type": "price_details",
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        },
+        "pricing": _pricing(price),
         "quantity": item["quantity"],
         "quantity_decimal": None if item["quantity"] is None else str(item["quantity"]),
         "subtotal": amount,
@@ -105,36 +114,30 @@ def _prorated(
     description = f"{words} time on {_times(item['quantity'])}{_product_name(store, price)} after {day}"
     amount = -share if is_credit else share
     return {
+        **copy(_INVOICE_ITEM),
         "id": new_id("ii"),
-        "object": "invoiceitem",
         "amount": amount,
         "currency": subscription["currency"],
         "customer": subscription["customer"],
-        "customer_account": None,
         "date": now,
         "description": description,
-        "discountable": False,
-        "discounts": [],
-        "invoice": None,
-        "livemode": False,
-        "metadata": {},
         "net_amount": amount,
         "parent": {
             "subscription_details": {"subscription": subscription["id"], "subscription_item": item["id"]},
             "type": "subscription_details",
         },
         "period": {"end": end, "start": max(at, start)},
-        "pricing": {
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "type": "price_details",
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        },
-        "proration": True,
-        "proration_details": {"discount_amounts": []},
+        "pricing": _pricing(price),
         "quantity": item["quantity"] or 0,
         "quantity_decimal": str(item["quantity"] or 0),
-        "tax_rates": [],
-        "test_clock": None,
+    }
+
+
+def _pricing(price: JsonObject) -> JsonObject:
+    return {
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "type": "price_details",
+        "unit_amount_decimal": price["unit_amount_decimal"],
     }
 
 

@@ -11,7 +11,7 @@ from app.sandbox.stripe.wire import JsonObject, copy, new_id
 DRAFT_S: Final = 3_600
 _DAY_S: Final = 86_400
 _DAYS_UNTIL_DUE: Final = 30
-_BLANK: JsonObject = {
+_BLANK: Final[JsonObject] = {
     "object": "invoice",
     "account_country": "US",
     "account_name": "Sandbox",

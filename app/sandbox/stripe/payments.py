@@ -1,13 +1,79 @@
 """Payment intents and charges: what is asked for and what comes of it; and the operations that read them."""
 
+from typing import Final
+
 from app.sandbox.stripe.cards import Decline
 from app.sandbox.stripe.forms import Reader, fields, one_of, text
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
-from app.sandbox.stripe.wire import JsonObject, new_id
+from app.sandbox.stripe.wire import JsonObject, copy, new_id
 
 INTENT = "payment_intent"
 OPEN, PAID, CANCELED = "open", "paid", "canceled"
+_INTENT: Final[JsonObject] = {
+    "object": INTENT,
+    "amount_capturable": 0,
+    "amount_details": {"tip": {}},
+    "amount_received": 0,
+    "application": None,
+    "application_fee_amount": None,
+    "automatic_payment_methods": None,
+    "canceled_at": None,
+    "cancellation_reason": None,
+    "capture_method": "automatic",
+    "confirmation_method": "automatic",
+    "customer_account": None,
+    "description": None,
+    "last_payment_error": None,
+    "latest_charge": None,
+    "livemode": False,
+    "metadata": {},
+    "next_action": None,
+    "on_behalf_of": None,
+    "payment_method_options": {},
+    "payment_method_types": ["card"],
+    "processing": None,
+    "receipt_email": None,
+    "review": None,
+    "setup_future_usage": "off_session",
+    "shipping": None,
+    "source": None,
+    "statement_descriptor": None,
+    "statement_descriptor_suffix": None,
+    "transfer_data": None,
+    "transfer_group": None,
+}
+_NO_ADDRESS: Final = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
+_CHARGE: Final[JsonObject] = {
+    "object": "charge",
+    "amount_refunded": 0,
+    "application": None,
+    "application_fee": None,
+    "application_fee_amount": None,
+    "balance_transaction": None,
+    "billing_details": {"address": _NO_ADDRESS, "email": None, "name": None, "phone": None, "tax_id": None},
+    "calculated_statement_descriptor": None,
+    "disputed": False,
+    "failure_balance_transaction": None,
+    "fraud_details": {},
+    "livemode": False,
+    "metadata": {},
+    "on_behalf_of": None,
+    "payment_method": None,
+    "payment_method_details": None,
+    "receipt_email": None,
+    "receipt_number": None,
+    "receipt_url": None,
+    "refunded": False,
+    "review": None,
+    "shipping": None,
+    "source": None,
+    "source_transfer": None,
+    "statement_descriptor": None,
+    "statement_descriptor_suffix": None,
+    "transfer_data": None,
+    "transfer_group": None,
+}
 
 
 def ask(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None) -> None:
@@ -19,45 +85,15 @@ def ask(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None) -> Non
 def _blank_intent(invoice: JsonObject, method: JsonObject | None, at: int) -> JsonObject:
     new = new_id("pi")
     return {
+        **copy(_INTENT),
         "id": new,
-        "object": INTENT,
         "amount": invoice["amount_due"],
-        "amount_capturable": 0,
-        "amount_details": {"tip": {}},
-        "amount_received": 0,
-        "application": None,
-        "application_fee_amount": None,
-        "automatic_payment_methods": None,
-        "canceled_at": None,
-        "cancellation_reason": None,
-        "capture_method": "automatic",
         "client_secret": new_id(f"{new}_secret"),
-        "confirmation_method": "automatic",
         "created": at,
         "currency": invoice["currency"],
         "customer": invoice["customer"],
-        "customer_account": None,
-        "description": None,
-        "last_payment_error": None,
-        "latest_charge": None,
-        "livemode": False,
-        "metadata": {},
-        "next_action": None,
-        "on_behalf_of": None,
         "payment_method": method["id"] if method else None,
-        "payment_method_options": {},
-        "payment_method_types": ["card"],
-        "processing": None,
-        "receipt_email": None,
-        "review": None,
-        "setup_future_usage": "off_session",
-        "shipping": None,
-        "source": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "requires_confirmation" if method else "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
     }
 
 
@@ -117,52 +153,27 @@ def _fail(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None, decli
 
 
 def _new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline | None, at: int) -> JsonObject:
-    address = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
-    blank_details = {"address": address, "email": None, "name": None, "phone": None, "tax_id": None}
-    return {
+    made = {
+        **copy(_CHARGE),
         "id": new_id("ch"),
-        "object": "charge",
         "amount": intent["amount"],
         "amount_captured": 0 if decline else intent["amount"],
-        "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": None,
-        "balance_transaction": None,
-        "billing_details": method["billing_details"] if method else blank_details,
-        "calculated_statement_descriptor": None,
         "captured": decline is None,
         "created": at,
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
-        "disputed": False,
-        "failure_balance_transaction": None,
         "failure_code": decline.code if decline else None,
         "failure_message": decline.message if decline else None,
-        "fraud_details": {},
-        "livemode": False,
-        "metadata": {},
-        "on_behalf_of": None,
         "outcome": _outcome(decline),
         "paid": decline is None,
         "payment_intent": intent["id"],
-        "payment_method": _id_of(method),
-        "payment_method_details": {"card": _card_used(method), "type": "card"} if method else None,
-        "receipt_email": None,
-        "receipt_number": None,
-        "receipt_url": None,
-        "refunded": False,
-        "review": None,
-        "shipping": None,
-        "source": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": None,
         "status": "failed" if decline else "succeeded",
-        "transfer_data": None,
-        "transfer_group": None,
     }
+    if method is None:
+        return made
+    used = {"payment_method_details": {"card": _card_used(method), "type": "card"}, "payment_method": method["id"]}
+    return {**made, **used, "billing_details": method["billing_details"]}
 
 
 def _outcome(decline: Decline | None) -> JsonObject:

@@ -139,6 +139,8 @@ def resume(sandbox: Sandbox, call: Call) -> JsonObject:
     resumed = {**subscription, "status": "active", "status_details": None}
     if params.get("billing_cycle_anchor", "now") == "now":
         resumed = {**with_period(resumed, call.at, None, sandbox.store), "billing_cycle_anchor": call.at}
+    else:
+        resumed = billing.caught_up(sandbox, resumed)
     behavior = params.get("payment_behavior")
     return billing.change(sandbox, subscription, resumed, proration="none", at=call.at, payment_behavior=behavior)
 

@@ -185,6 +185,22 @@ async def test_a_paused_subscription_that_resumes_is_invoiced(account: Account) 
     assert (resumed["status"], amounts(resumed["latest_invoice"])) == ("active", [1000])
 
 
+async def test_a_subscription_resumes_in_its_own_cycle_where_asked(account: Account) -> None:
+    subscription = await account.subscription()
+    path = f"/v1/subscriptions/{subscription['id']}"
+    await account.post(f"{path}/pause")
+    await account.control("clock", {"by": 40 * _DAY})
+
+    resumed = await account.post(f"{path}/resume", {"billing_cycle_anchor": "unchanged"})
+
+    item = resumed["items"]["data"][0]
+    assert item["current_period_start"] == account.clock.at + _JANUARY
+    assert resumed["billing_cycle_anchor"] == subscription["billing_cycle_anchor"]
+    await account.control("clock", {"by": 30 * _DAY})
+    renewed = await account.get(path)
+    assert renewed["items"]["data"][0]["current_period_start"] == item["current_period_end"]
+
+
 async def test_before_basil_an_invoice_item_names_its_price_and_subscription_itself(account: Account) -> None:
     subscription = await account.subscription()
     account.clock.at += _DAY

@@ -73,6 +73,21 @@ async def test_it_happens_while_nobody_asks(account: Account) -> None:
     following.cancel()
 
 
+async def test_what_cannot_be_billed_does_not_stop_time(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    odd = await account.subscription({"trial_period_days": 1})
+    other = await account.subscription({"cancel_at": account.clock.at + _DAY + 1})
+    await account.control(f"objects/{odd['id']}", {"set": {"trial_settings": None}})
+    account.clock.at += 2 * _DAY
+
+    following = asyncio.create_task(follow(account.sandbox))
+    async with asyncio.timeout(5):
+        while account.sandbox.store.get("subscription", other["id"])["status"] != "canceled":
+            await asyncio.sleep(0.01)
+    following.cancel()
+
+    assert "what was due could not happen" in caplog.text
+
+
 async def test_what_was_due_before_a_change_does_not_happen(account: Account) -> None:
     subscription = await account.subscription({"cancel_at": account.clock.at + _DAY})
     await account.post(f"/v1/subscriptions/{subscription['id']}", {"cancel_at": ""})
