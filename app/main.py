@@ -16,6 +16,7 @@ from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
+from app.domain.stripe_backfill import TypeCount
 from app.domain.stripe_event import StripeEvent
 from app.domain.stripe_reconcile import StripeReconcile
 from app.domain.sync_status import ReconcileResult, StripeBacklog, StripeSyncStatus, SyncStatus
@@ -27,6 +28,7 @@ from app.http.auth import authenticate
 from app.http.routes import build_app
 from app.http.server import serve_until_told, url_of
 from app.http.stripe_webhook import EventRefusedError, read_event, webhook_route
+from app.ports.stripe import ProcessorRefusedError
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
@@ -62,6 +64,7 @@ class _Sync:
     migrations: MigrationWorker
     backfill: BackfillWorker
     reconcile: ReconcileWorker
+    lists: Lists | None
 
     def __init__(self, cache: BillingCache, inbox: MongoInbox, jobs: MongoJobStates) -> None:
         self._cache = cache
@@ -102,6 +105,17 @@ class _Sync:
         except UnavailableError:
             return None
         return state or StripeReconcile(watching_since_at=0, seen_at=0)
+
+    async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
+        return await self._asking().sync_customer(customer_id)
+
+    async def sync_catalog(self) -> tuple[TypeCount, ...]:
+        return await self._asking().sync_catalog()
+
+    def _asking(self) -> Lists:
+        if self.lists is None:
+            raise ProcessorRefusedError("there is no key to ask Stripe with")
+        return self.lists
 
     def wake(self) -> None:
         self.stripe.wake()
@@ -189,7 +203,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         stripe=processor,
     )
     sync.migrations = MigrationWorker(rt)
-    lists = Lists(rt, inbox, processor) if processor else None
+    lists = sync.lists = Lists(rt, inbox, processor) if processor else None
     jitter = secrets.SystemRandom().random
     sync.backfill = BackfillWorker(rt, lists, jitter=jitter)
     sync.reconcile = ReconcileWorker(

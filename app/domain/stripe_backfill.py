@@ -1,6 +1,6 @@
 """A backfill: reading all that Stripe has, list after list and page after page; how far it is and what it found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Final
@@ -149,6 +149,14 @@ def _next_list(run: Backfill) -> Backfill:
 
 def _earlier(one: int | None, other: int | None) -> int | None:
     return min((at for at in (one, other) if at is not None), default=None)
+
+
+def total(counts: Iterable[TypeCount]) -> tuple[TypeCount, ...]:
+    """Add up by type, in the order in which the types come first."""
+    added: tuple[TypeCount, ...] = ()
+    for count in counts:
+        added = _added(added, count)
+    return added
 
 
 def _added(counts: Sequence[TypeCount], more: TypeCount) -> tuple[TypeCount, ...]:

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from app.domain.stripe_backfill import TypeCount
 from app.domain.sync_status import ReconcileResult, SyncStatus
 
 
@@ -14,6 +15,17 @@ class Sync(Protocol):
 
     async def status(self) -> SyncStatus:
         """Return how true RAM is."""
+        ...
+
+    async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
+        """Fetch a Stripe customer and its subscriptions now, and store what they change.
+
+        Raises `ProcessorUnavailableError` or `ProcessorRefusedError`; see `PaymentProcessor`.
+        """
+        ...
+
+    async def sync_catalog(self) -> tuple[TypeCount, ...]:
+        """Fetch every product and price of Stripe now, and store what they change; raises the same."""
         ...
 
     def wake(self) -> None:

@@ -182,18 +182,8 @@ class ReconcileWorker:
         """Read the lists of what is in use; note what changed, and have looked at what they hold no more."""
         began_at, sequence = self._rt.clock.now_at(), await lists.sequence()
         for listing in _RELISTED:
-            after: str | None = None
-            while True:
-                try:
-                    page = await lists.absorb(listing, after=after)
-                except CursorGoneError:
-                    after = None
-                    await self._keep()
-                    continue
+            async for page in lists.every_page(listing):
                 state = await self._note(state, page)
-                after = page.after
-                if after is None:
-                    break
         await self._mark_missing(sequence)
         return await self._save(msgspec.structs.replace(state, last_relist_at=began_at))
 

@@ -1,7 +1,7 @@
 """Stripe's lists, a page at a time, to the store: by the same decisions, guard and commits as the worker's objects."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -9,9 +9,16 @@ import orjson
 
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
-from app.domain.stripe_backfill import ObjectRef, PageFindings, TypeCount
+from app.domain.stripe_backfill import ObjectRef, PageFindings, TypeCount, total
 from app.domain.stripe_object import StripeObject
-from app.ports.stripe import ListedPage, Listing, ProcessorLists, WorkQueue
+from app.ports.stripe import (
+    CursorGoneError,
+    ListedPage,
+    Listing,
+    ProcessorLists,
+    ProcessorUnavailableError,
+    WorkQueue,
+)
 from app.runtime import Runtime
 from app.telemetry import logger
 from sync.stripe.batch import Batches, load_view
@@ -41,16 +48,19 @@ class Absorbed(msgspec.Struct, frozen=True):
     after: str | None
     known_at: Mapping[str, int]
     created_at: Mapping[str, int]
+    is_gone: bool = False
+    """Of one object that was asked for: Stripe has it no more."""
 
 
 class Lists:
     """Reads pages and brings them to the store. Whatever comes at the same time is safe: the guard orders it."""
 
-    def __init__(self, rt: Runtime, queue: WorkQueue, processor: ProcessorLists) -> None:
+    def __init__(self, rt: Runtime, queue: WorkQueue, processor: ProcessorLists, *, most_pages: int = 100_000) -> None:
         self._rt = rt
         self._queue = queue
         self._processor = processor
         self._batches = Batches(rt)
+        self._most_pages = most_pages
 
     async def sequence(self) -> int:
         """Return a number smaller than those of all pages that are read from now on."""
@@ -70,12 +80,41 @@ class Lists:
         page = await self._processor.list_page(listing, after=after)
         return await self._bring(listing.type, page, sequence=sequence, at=at, dry_run=dry_run)
 
+    async def every_page(self, listing: Listing) -> AsyncIterator[Absorbed]:
+        """Absorb a whole list, a page for each turn. Raises as `absorb` does, but for cursors that are gone."""
+        after: str | None = None
+        for _ in range(self._most_pages):
+            try:
+                page = await self.absorb(listing, after=after)
+            except CursorGoneError:  # what it was to go on after has left the list
+                after = None
+                continue
+            yield page
+            after = page.after
+            if after is None:
+                return
+        raise ProcessorUnavailableError(f"the list of {listing.type}s does not end after {self._most_pages} pages")
+
+    async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
+        """Fetch a customer and its subscriptions of every status, and store what they change."""
+        pages = [await self.refresh("customer", customer_id)]
+        if not pages[0].is_gone:
+            of_customer = Listing("subscription", (("customer", customer_id), ("status", "all")))
+            pages += [page async for page in self.every_page(of_customer)]
+        return total(page.findings.count for page in pages)
+
+    async def sync_catalog(self) -> tuple[TypeCount, ...]:
+        """Fetch every product and price, and store what they change."""
+        counts = [page.findings.count for listing in (*PRODUCTS, *PRICES) async for page in self.every_page(listing)]
+        return total(counts)
+
     async def refresh(self, type: str, id: str) -> Absorbed:
         """Fetch one object and store what it changes. Raises as `PaymentProcessor.retrieve` does."""
         sequence = await self._queue.fetch_sequence()
         at = self._rt.clock.now_at()
-        page = ListedPage((await self._processor.retrieve(type, id),), None)
-        return await self._bring(type, page, sequence=sequence, at=at, dry_run=False)
+        found = await self._processor.retrieve(type, id)
+        absorbed = await self._bring(type, ListedPage((found,), None), sequence=sequence, at=at, dry_run=False)
+        return msgspec.structs.replace(absorbed, is_gone=found.gone)
 
     async def _bring(self, type: str, page: ListedPage, *, sequence: int, at: int, dry_run: bool) -> Absorbed:
         readings = [from_fetched(found, sequence=sequence, at=at, events=()) for found in page.objects]

@@ -50,6 +50,11 @@ ROOTS = {
     "{ apiKeys { id } }": {Scope.ADMIN},
     "mutation { resync(input: {scope: ALL}) { __typename } }": {Scope.OPERATOR},
     'mutation { replayStripeEvent(input: {idempotencyKey: "k", eventId: "e"}) { __typename } }': {Scope.OPERATOR},
+    'mutation { syncCustomer(input: {idempotencyKey: "", workspaceId: "a"}) { __typename } }': {
+        Scope.OPERATOR,
+        Scope.BILLING_WRITE,
+    },
+    'mutation { syncCatalog(input: {idempotencyKey: ""}) { __typename } }': {Scope.OPERATOR, Scope.CATALOG_WRITE},
     "mutation { recordUsageBatch(input: {records: ["
     '{idempotencyKey: "", workspaceId: "a", featureKey: "a", amount: 1}]}) '
     "{ results { __typename } } }": {Scope.USAGE_WRITE},

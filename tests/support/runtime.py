@@ -12,6 +12,7 @@ from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.api_key import Principal, Scope
 from app.domain.change import Record, Source
+from app.domain.stripe_backfill import TypeCount
 from app.domain.stripe_catalogue import StripeCatalogue
 from app.domain.stripe_event import (
     Discard,
@@ -58,6 +59,8 @@ class FakeSync:
         self.woken_for_reconcile = 0
         self.resynced: list[tuple[str | None, bool]] = []
         self.ready = True
+        self.synced: list[str] = []
+        self.stripe_fails: Exception | None = None
 
     async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
         self.resynced.append((workspace_id, dry_run))
@@ -74,6 +77,18 @@ class FakeSync:
                 unmapped_prices=(),
             ),
         )
+
+    async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
+        return await self._synced(customer_id)
+
+    async def sync_catalog(self) -> tuple[TypeCount, ...]:
+        return await self._synced("catalog")
+
+    async def _synced(self, what: str) -> tuple[TypeCount, ...]:
+        self.synced.append(what)
+        if self.stripe_fails:
+            raise self.stripe_fails
+        return (TypeCount(type="customer", listed=len(self.synced), changed=1),)
 
     def wake(self) -> None:
         self.woken += 1

@@ -1,0 +1,60 @@
+"""What no webhook told: found by its event, by a fetch of the customer, and said in the status."""
+
+from datetime import UTC, datetime, timedelta
+
+from support.service import Api, Service, api, eventually_equal, make_workspace
+from support.stripe_account import Account, deliver
+
+
+async def access(client: Api, name: str) -> bool:
+    return (await client.check(name, "sso"))["hasAccess"]
+
+
+def minutes_ago(minutes: int) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()  # noqa: TID251 - as an operator would say it
+
+
+async def test_events_that_were_lost_are_brought_when_somebody_asks(
+    with_stripe: Service, account: Account, name: str
+) -> None:
+    async with api(with_stripe) as client:
+        await make_workspace(client, name)
+        account.subscribe(account.price(), name)
+        assert not await access(client, name)
+
+        await client.mutate("reconcileStripe", "... on ReconcileStripePayload { sinceAt }", since=minutes_ago(10))
+
+        await eventually_equal(lambda: access(client, name), expected=True)
+        told = await client.query("{ syncStatus { stripe { drift lastReconcileAt } } stripeReconcile { recovered } }")
+        assert told["syncStatus"]["stripe"]["drift"] == 0
+        assert told["syncStatus"]["stripe"]["lastReconcileAt"] is not None
+        assert told["stripeReconcile"]["recovered"] >= 1
+
+
+async def test_a_customer_is_fetched_and_the_next_check_answers_by_it(
+    with_stripe: Service, account: Account, name: str
+) -> None:
+    async with api(with_stripe) as client:
+        await make_workspace(client, name)
+        subscription = account.subscribe(account.price(), name)
+        for event in account.events():
+            await deliver(client.client, with_stripe, event)
+        await eventually_equal(lambda: access(client, name), expected=True)
+        account.change(subscription, {"status": "canceled", "ended_at": 1_700_000_000}, deliver=False)
+
+        found = await client.mutate(
+            "syncCustomer", "... on SyncCustomerPayload { counts { type listed changed } }", workspaceId=name
+        )
+
+        assert not await access(client, name)
+        assert found["counts"][1] == {"type": "subscription", "listed": 1, "changed": 1}
+
+
+async def test_the_catalogue_is_fetched(with_stripe: Service, account: Account) -> None:
+    async with api(with_stripe) as client:
+        account.price("quite_new")
+
+        found = await client.mutate("syncCatalog", "... on SyncCatalogPayload { counts { type listed changed } }")
+
+        assert [count["type"] for count in found["counts"]] == ["product", "price"]
+        assert all(count["changed"] >= 1 for count in found["counts"])

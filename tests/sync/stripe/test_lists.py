@@ -1,0 +1,151 @@
+"""Pages and single objects brought to the store, as the worker would."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from support.records import workspace
+from support.stripe import T0, Sync, customer, event, price, product, subscription, syncing
+from support.stripe_lists import FakeLists
+
+from app.domain.stripe_backfill import TypeCount
+from app.domain.subscription import SubscriptionStatus
+from app.ports.stripe import Listing, ProcessorUnavailableError
+from sync.stripe.lists import Lists
+
+
+@pytest.fixture
+async def sync(mongodb_uri: str, database: str) -> AsyncIterator[Sync]:
+    async with syncing(mongodb_uri, database) as started:
+        await started.put(workspace())
+        yield started
+
+
+def lists(sync: Sync, stripe: FakeLists, **settings: int) -> Lists:
+    return Lists(sync.rt, sync.inbox, stripe, **settings)
+
+
+def count(type: str, listed: int, changed: int) -> TypeCount:
+    return TypeCount(type=type, listed=listed, changed=changed)
+
+
+async def test_a_customer_comes_with_subscriptions_of_every_status_and_ram_has_them_at_once(sync: Sync) -> None:
+    stripe = FakeLists(
+        customer(workspace="ws_1"),
+        *(subscription(f"sub_{n}", start_date=T0, created=T0 + n) for n in range(4)),
+        subscription("sub_old", "canceled", ended_at=T0 + 60, start_date=T0, created=T0 - 1),
+        subscription("sub_others", customer="cus_2", start_date=T0),
+    )
+
+    counts = await lists(sync, stripe).sync_customer("cus_1")
+
+    assert counts == (count("customer", 1, 1), count("subscription", 5, 5))
+    held = {id: sync.rt.cache.subscription(id) for id in ("sub_0", "sub_3", "sub_old", "sub_others")}  # noqa: A001 - the API's word
+    assert {name: found.status for name, found in held.items() if found} == {
+        "sub_0": SubscriptionStatus.ACTIVE,
+        "sub_3": SubscriptionStatus.ACTIVE,
+        "sub_old": SubscriptionStatus.CANCELED,
+    }
+    assert await lists(sync, stripe).sync_customer("cus_1") == (count("customer", 1, 0), count("subscription", 5, 0))
+
+
+async def test_a_customer_that_is_gone_leaves_a_tombstone_and_is_not_listed(sync: Sync) -> None:
+    stripe = FakeLists(customer(workspace="ws_1"))
+    await lists(sync, stripe).sync_customer("cus_1")
+    stripe.objects["cus_1"]["deleted"] = True
+    stripe.pages.clear()
+
+    assert await lists(sync, stripe).sync_customer("cus_1") == (count("customer", 1, 1),)
+
+    mirror = await sync.mirror("cus_1")
+    assert mirror is not None
+    assert mirror.gone
+    assert stripe.pages == []
+    assert (await sync.workspace()).stripe_customer_id is None
+
+
+async def test_the_catalogue_comes_in_both_active_states(sync: Sync) -> None:
+    stripe = FakeLists(
+        product(active=True),
+        product("prod_old", active=False),
+        *(price(f"price_{n}", f"key_{n}", active=n > 0, created=T0 + n) for n in range(5)),
+    )
+
+    assert await lists(sync, stripe).sync_catalog() == (count("product", 2, 2), count("price", 5, 5))
+    assert await sync.mirror("price_0") is not None
+
+
+async def test_a_slow_page_does_not_overwrite_what_was_fetched_after_it_was_asked_for(sync: Sync) -> None:
+    stripe = FakeLists(customer(workspace="ws_1"), subscription(start_date=T0))
+    ended = subscription(status="canceled", ended_at=T0 + 60, start_date=T0)
+
+    async def meanwhile(_listing: Listing, _after: str | None) -> None:
+        stripe.put(ended)
+        await sync.receive("customer.subscription.deleted", ended)
+        await sync.settle(stripe)
+
+    stripe.after_page = meanwhile
+    page = await lists(sync, stripe).absorb(Listing("subscription"), after=None)
+
+    found = await sync.subscription()
+    assert found is not None
+    assert found.status is SubscriptionStatus.CANCELED
+    assert page.findings.count.changed == 0
+
+
+async def test_an_event_during_a_page_that_only_knows_its_object_is_worked_on_all_the_same(sync: Sync) -> None:
+    stripe = FakeLists(customer(workspace="ws_1"), subscription(start_date=T0))
+
+    async def told(_listing: Listing, _after: str | None) -> None:
+        await sync.receive("customer.subscription.updated", subscription())
+
+    await lists(sync, stripe).sync_customer("cus_1")
+    stripe.after_page = told
+    await lists(sync, stripe).absorb(Listing("subscription"), after=None)
+
+    assert (await sync.inbox.backlog()).pending == 1
+
+
+async def test_json_that_is_laid_out_otherwise_is_no_change(sync: Sync) -> None:
+    stripe = FakeLists(customer(workspace="ws_1", name="Zoë"))
+    await lists(sync, stripe).sync_customer("cus_1")
+    stripe.objects["cus_1"] = dict(reversed(stripe.objects["cus_1"].items()))
+
+    counts = await lists(sync, stripe).sync_customer("cus_1")
+
+    assert counts[0] == count("customer", 1, 0)
+
+
+async def test_a_customer_that_moves_to_another_workspace_takes_its_subscriptions_along(sync: Sync) -> None:
+    await sync.put(workspace("ws_2", external_id="two"))
+    stripe = FakeLists(customer(workspace="ws_1"), subscription(start_date=T0))
+    await lists(sync, stripe).sync_customer("cus_1")
+    stripe.put(customer(workspace="two"))
+
+    await lists(sync, stripe).absorb(Listing("customer"), after=None)
+    await sync.settle(stripe)
+
+    found = await sync.subscription()
+    assert found is not None
+    assert found.workspace_id == "ws_2"
+
+
+async def test_a_list_whose_cursors_are_always_gone_is_given_up(sync: Sync) -> None:
+    stripe = FakeLists(*(customer(f"cus_{n}", created=T0 + n) for n in range(9)))
+
+    def move(_listing: Listing, after: str | None) -> None:
+        if after is not None:
+            del stripe.objects[after]
+            stripe.put(customer(f"{after}x", created=T0 + 100))
+
+    stripe.before_page = move
+    with pytest.raises(ProcessorUnavailableError, match="does not end"):
+        _ = [page async for page in lists(sync, stripe, most_pages=20).every_page(Listing("customer"))]
+
+
+async def test_what_is_listed_and_not_absorbed_is_not_stored(sync: Sync) -> None:
+    stripe = FakeLists(event("evt_1", "customer.updated", customer()))
+
+    page = await lists(sync, stripe).page(Listing("event"), after=None)
+
+    assert [found.id for found in page.objects] == ["evt_1"]
+    assert await sync.mirror("evt_1") is None
