@@ -87,6 +87,40 @@ async def test_the_sdk_runs_a_subscription_s_life_and_the_webhook_hears_of_it(
     }
 
 
+async def test_the_sdk_bills_a_customer_for_months(client: stripe.StripeClient, sandbox: StripeSandboxProcess) -> None:
+    price = await client.v1.prices.create_async(
+        {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "month"}, "product_data": {"name": "Pro"}}
+    )
+    customer = await client.v1.customers.create_async({"name": "Ann"})
+    with pytest.raises(stripe.CardError):
+        await client.v1.payment_methods.attach_async("pm_card_chargeDeclined", {"customer": customer.id})
+    card = await client.v1.payment_methods.attach_async("pm_card_chargeCustomerFail", {"customer": customer.id})
+    first = await client.v1.subscriptions.create_async(
+        {
+            "customer": customer.id,
+            "default_payment_method": card.id,
+            "items": [{"price": price.id, "quantity": 2}],
+            "expand": ["latest_invoice.payments"],
+        }
+    )
+    paid = await client.v1.invoices.pay_async(first.latest_invoice.id, {"payment_method": "pm_card_visa"})
+    item = {"id": first["items"].data[0].id, "quantity": 3}
+    preview = await client.v1.invoices.create_preview_async(
+        {"subscription": first.id, "subscription_details": {"items": [item], "proration_behavior": "always_invoice"}}
+    )
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+        await http.post("/_sandbox/clock", json={"by": 32 * 86_400})
+    after = await client.v1.subscriptions.retrieve_async(first.id)
+    renewal = await client.v1.invoices.retrieve_async(after.latest_invoice)
+
+    assert (first.status, first.latest_invoice.payments.data[0].status, paid.status) == ("incomplete", "open", "paid")
+    assert [line.parent.subscription_item_details.proration for line in preview.lines.data] == [True, True]
+    assert (after.status, renewal.billing_reason, renewal.status) == ("past_due", "subscription_cycle", "open")
+    with pytest.raises(stripe.CardError) as declined:
+        await client.v1.invoices.pay_async(renewal.id)
+    assert declined.value.code == "card_declined"
+
+
 async def test_the_sdk_pages_through_everything_both_ways(client: stripe.StripeClient) -> None:
     made = [(await client.v1.customers.create_async({"email": "page@example.com"})).id for _ in range(7)]
 
