@@ -54,7 +54,34 @@ class Account:
         price = (await self.price())["id"]
         return await self.post("/v1/subscriptions", {"customer": customer, "items[0][price]": price, **(form or {})})
 
+    async def customer_with(self, card: str) -> str:
+        """Return the id of a customer whose default is a card of this kind."""
+        form = {"payment_method": card, "invoice_settings[default_payment_method]": card}
+        return (await self.post("/v1/customers", form))["id"]
+
+    async def fail_card_of(self, customer: str) -> None:
+        """Make the customer's card one that fails when it is charged, from now on."""
+        method = (await self.get("/v1/payment_methods", {"customer": customer}))["data"][0]["id"]
+        await self.control(f"objects/{method}", {"set": {"card.last4": "0341"}})
+
+    async def current(self, subscription: dict[str, Any]) -> Any:
+        """Return how the subscription stands, with its latest invoice."""
+        return await self.get(f"/v1/subscriptions/{subscription['id']}", {"expand[]": "latest_invoice"})
+
+    async def change(self, subscription: dict[str, Any], form: dict[str, Any], *, status: int = 200) -> Any:
+        """Change the subscription and its first item, and return it with its latest invoice."""
+        item = {"items[0][id]": subscription["items"]["data"][0]["id"], "expand[]": "latest_invoice"}
+        return await self.post(f"/v1/subscriptions/{subscription['id']}", {**item, **form}, status=status)
+
+    async def pending_amounts(self) -> list[int]:
+        """Return the amounts that wait for an invoice, oldest first."""
+        return [item["amount"] for item in (await self.get("/v1/invoiceitems", {"pending": "true"}))["data"]][::-1]
+
     @staticmethod
     def _body(response: httpx.Response, status: int) -> Any:
         assert response.status_code == status, response.text
         return response.json()
+
+
+def line_amounts(invoice: dict[str, Any]) -> list[int]:
+    return [line["amount"] for line in invoice["lines"]["data"]]

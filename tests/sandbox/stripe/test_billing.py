@@ -1,50 +1,29 @@
 """What a change of a subscription costs: in lines of the next invoice, at once, or not at all."""
 
-from typing import Any
-
 import pytest
-from sandbox.stripe_account import Account
+from sandbox.stripe_account import Account, line_amounts
 
 _DAY = 86_400
 _JANUARY = 31 * _DAY
 _HOUR = 3_600
 
 
-async def customer_with(account: Account, card: str) -> str:
-    form = {"payment_method": card, "invoice_settings[default_payment_method]": card}
-    return (await account.post("/v1/customers", form))["id"]
-
-
-async def pending(account: Account) -> list[int]:
-    """Return the amounts that wait for an invoice, oldest first."""
-    return [item["amount"] for item in (await account.get("/v1/invoiceitems", {"pending": "true"}))["data"]][::-1]
-
-
-async def change(account: Account, subscription: dict[str, Any], form: dict[str, Any], *, status: int = 200) -> Any:
-    item = {"items[0][id]": subscription["items"]["data"][0]["id"], "expand[]": "latest_invoice"}
-    return await account.post(f"/v1/subscriptions/{subscription['id']}", {**item, **form}, status=status)
-
-
-def amounts(invoice: dict[str, Any]) -> list[int]:
-    return [line["amount"] for line in invoice["lines"]["data"]]
-
-
 async def test_a_change_waits_as_lines_of_the_next_invoice(account: Account) -> None:
     subscription = await account.subscription({"items[0][quantity]": 2})
     account.clock.at += 10 * _DAY
 
-    changed = await change(account, subscription, {"items[0][quantity]": 3})
-    waiting = await pending(account)
+    changed = await account.change(subscription, {"items[0][quantity]": 3})
+    waiting = await account.pending_amounts()
     await account.control("clock", {"by": 21 * _DAY + _HOUR})
 
     assert waiting == [-1355, 2032]
     assert changed["latest_invoice"]["id"] == subscription["latest_invoice"]
     renewal = (await account.get("/v1/invoices", {"limit": 1}))["data"][0]
-    assert (renewal["status"], amounts(renewal), renewal["total"]) == ("paid", [-1355, 2032, 3000], 3677)
+    assert (renewal["status"], line_amounts(renewal), renewal["total"]) == ("paid", [-1355, 2032, 3000], 3677)
     details = [line["parent"]["subscription_item_details"] for line in renewal["lines"]["data"]]
     assert [each["proration"] for each in details] == [True, True, False]
     assert renewal["lines"]["data"][0]["description"] == "Unused time on 2 × Pro after 25 Jan 2027"  # noqa: RUF001
-    assert await pending(account) == []
+    assert await account.pending_amounts() == []
     assert (await account.event_types()).count("invoiceitem.created") == 2
 
 
@@ -53,22 +32,22 @@ async def test_a_change_is_invoiced_at_once_where_asked(account: Account) -> Non
     bigger = (await account.price(unit_amount=3252))["id"]
     account.clock.at += 10 * _DAY
 
-    changed = await change(account, subscription, {"items[0][price]": bigger, "proration_behavior": "always_invoice"})
+    changed = await account.change(subscription, {"items[0][price]": bigger, "proration_behavior": "always_invoice"})
 
     invoice = changed["latest_invoice"]
     assert (invoice["billing_reason"], invoice["status"]) == ("subscription_update", "paid")
-    assert amounts(invoice) == [-677, 2203]
+    assert line_amounts(invoice) == [-677, 2203]
     assert invoice["amount_paid"] == 1526
-    assert await pending(account) == []
+    assert await account.pending_amounts() == []
 
 
 async def test_a_change_costs_nothing_where_asked(account: Account) -> None:
     subscription = await account.subscription()
     account.clock.at += _DAY
 
-    await change(account, subscription, {"items[0][quantity]": 9, "proration_behavior": "none"})
+    await account.change(subscription, {"items[0][quantity]": 9, "proration_behavior": "none"})
 
-    assert await pending(account) == []
+    assert await account.pending_amounts() == []
     assert len((await account.get("/v1/invoices"))["data"]) == 1
 
 
@@ -77,16 +56,16 @@ async def test_time_is_counted_from_the_proration_date(account: Account) -> None
     date = account.clock.at + 5 * _DAY
     account.clock.at += 20 * _DAY
 
-    await change(account, subscription, {"items[0][quantity]": 2, "proration_date": date})
+    await account.change(subscription, {"items[0][quantity]": 2, "proration_date": date})
 
-    assert await pending(account) == [-839, 1677]
+    assert await account.pending_amounts() == [-839, 1677]
 
 
 async def test_a_smaller_plan_leaves_a_credit(account: Account) -> None:
     subscription = await account.subscription({"items[0][quantity]": 3})
     account.clock.at += 10 * _DAY
 
-    changed = await change(account, subscription, {"items[0][quantity]": 1, "proration_behavior": "always_invoice"})
+    changed = await account.change(subscription, {"items[0][quantity]": 1, "proration_behavior": "always_invoice"})
 
     invoice = changed["latest_invoice"]
     assert (invoice["status"], invoice["total"], invoice["amount_due"]) == ("paid", 677 - 2032, 0)
@@ -101,11 +80,11 @@ async def test_items_that_come_and_go_are_prorated_in_the_cycle(account: Account
     path = f"/v1/subscriptions/{subscription['id']}"
     both = await account.post(path, {"items[0][price]": extra})
     account.clock.at += 10 * _DAY
-    await change(account, subscription, {"items[0][deleted]": "true"})
+    await account.change(subscription, {"items[0][deleted]": "true"})
 
     first, added = both["items"]["data"]
     assert added["current_period_end"] == first["current_period_end"]
-    assert await pending(account) == [2100, -355]
+    assert await account.pending_amounts() == [2100, -355]
 
 
 async def test_another_interval_is_invoiced_at_once_with_a_credit(account: Account) -> None:
@@ -113,9 +92,9 @@ async def test_another_interval_is_invoiced_at_once_with_a_credit(account: Accou
     yearly = (await account.price(unit_amount=10_000, **{"recurring[interval]": "year"}))["id"]
     account.clock.at += 10 * _DAY
 
-    changed = await change(account, subscription, {"items[0][price]": yearly})
+    changed = await account.change(subscription, {"items[0][price]": yearly})
 
-    assert amounts(changed["latest_invoice"]) == [-677, 10_000]
+    assert line_amounts(changed["latest_invoice"]) == [-677, 10_000]
     assert changed["latest_invoice"]["amount_paid"] == 9323
 
 
@@ -123,28 +102,28 @@ async def test_the_billing_cycle_can_begin_anew(account: Account) -> None:
     subscription = await account.subscription()
     account.clock.at += 10 * _DAY
 
-    changed = await change(account, subscription, {"billing_cycle_anchor": "now"})
+    changed = await account.change(subscription, {"billing_cycle_anchor": "now"})
 
     assert changed["billing_cycle_anchor"] == account.clock.at
     assert changed["items"]["data"][0]["current_period_start"] == account.clock.at
-    assert amounts(changed["latest_invoice"]) == [-677, 1000]
+    assert line_amounts(changed["latest_invoice"]) == [-677, 1000]
 
 
 async def test_a_trial_that_is_ended_now_is_invoiced_now(account: Account) -> None:
     subscription = await account.subscription({"trial_period_days": 14})
 
-    changed = await change(account, subscription, {"trial_end": "now"})
+    changed = await account.change(subscription, {"trial_end": "now"})
 
     assert (changed["status"], changed["latest_invoice"]["status"]) == ("active", "paid")
-    assert amounts(changed["latest_invoice"]) == [1000]
+    assert line_amounts(changed["latest_invoice"]) == [1000]
 
 
 async def test_a_change_in_a_trial_costs_nothing_yet(account: Account) -> None:
     subscription = await account.subscription({"trial_period_days": 14})
 
-    await change(account, subscription, {"items[0][quantity]": 5})
+    await account.change(subscription, {"items[0][quantity]": 5})
 
-    assert await pending(account) == []
+    assert await account.pending_amounts() == []
 
 
 @pytest.mark.parametrize(
@@ -157,19 +136,19 @@ async def test_a_change_in_a_trial_costs_nothing_yet(account: Account) -> None:
     ],
 )
 async def test_a_change_whose_payment_fails(account: Account, behavior: str, answer: int, status: str) -> None:
-    customer = await customer_with(account, "pm_card_visa")
+    customer = await account.customer_with("pm_card_visa")
     subscription = await account.subscription({"customer": customer})
     method = (await account.get("/v1/payment_methods"))["data"][0]["id"]
     await account.control(f"objects/{method}", {"set": {"card.last4": "0341"}})
     account.clock.at += _DAY
 
     form = {"items[0][quantity]": 2, "proration_behavior": "always_invoice", "payment_behavior": behavior}
-    await change(account, subscription, form, status=answer)
+    await account.change(subscription, form, status=answer)
 
     after = await account.get(f"/v1/subscriptions/{subscription['id']}")
     assert after["status"] == status
     assert after["items"]["data"][0]["quantity"] == (2 if answer == 200 else 1)
-    assert await pending(account) == []
+    assert await account.pending_amounts() == []
 
 
 async def test_a_paused_subscription_that_resumes_is_invoiced(account: Account) -> None:
@@ -182,7 +161,7 @@ async def test_a_paused_subscription_that_resumes_is_invoiced(account: Account) 
     resumed = await account.post(f"{path}/resume", {"expand[]": "latest_invoice"})
 
     assert len(paused["data"]) == 1
-    assert (resumed["status"], amounts(resumed["latest_invoice"])) == ("active", [1000])
+    assert (resumed["status"], line_amounts(resumed["latest_invoice"])) == ("active", [1000])
 
 
 async def test_a_subscription_resumes_in_its_own_cycle_where_asked(account: Account) -> None:
@@ -201,52 +180,6 @@ async def test_a_subscription_resumes_in_its_own_cycle_where_asked(account: Acco
     assert renewed["items"]["data"][0]["current_period_start"] == item["current_period_end"]
 
 
-async def test_before_basil_an_invoice_item_names_its_price_and_subscription_itself(account: Account) -> None:
-    subscription = await account.subscription()
-    account.clock.at += _DAY
-    await change(account, subscription, {"items[0][quantity]": 2})
-    item = (await account.get("/v1/invoiceitems"))["data"][0]
-
-    old = await account.get(f"/v1/invoiceitems/{item['id']}", **{"Stripe-Version": "2025-02-24.acacia"})
-
-    assert item["parent"]["subscription_details"]["subscription"] == old["subscription"] == subscription["id"]
-    assert old["price"]["id"] == item["pricing"]["price_details"]["price"]
-    assert not {"parent", "pricing"} & old.keys()
-
-
-@pytest.mark.parametrize(
-    ("form", "left", "balance"),
-    [
-        pytest.param({}, [], 0, id="nothing"),
-        pytest.param({"prorate": "true"}, [-677], 0, id="a credit that waits"),
-        pytest.param({"prorate": "true", "invoice_now": "true"}, [], -677, id="a credit at once"),
-    ],
-)
-async def test_time_left_is_credited_at_the_end_where_asked(
-    account: Account, form: dict[str, str], left: list[int], balance: int
-) -> None:
-    subscription = await account.subscription()
-    account.clock.at += 10 * _DAY
-
-    canceled = await account.delete(f"/v1/subscriptions/{subscription['id']}", form)
-
-    assert canceled["status"] == "canceled"
-    assert await pending(account) == left
-    assert (await account.get(f"/v1/customers/{subscription['customer']}"))["balance"] == balance
-
-
-async def test_what_waits_is_invoiced_when_the_last_period_ends(account: Account) -> None:
-    subscription = await account.subscription({"items[0][quantity]": 2})
-    account.clock.at += 10 * _DAY
-    await change(account, subscription, {"items[0][quantity]": 3, "cancel_at_period_end": "true"})
-
-    await account.control("clock", {"by": 21 * _DAY})
-
-    last = (await account.get("/v1/invoices", {"limit": 1}))["data"][0]
-    assert (last["status"], amounts(last)) == ("paid", [-1355, 2032])
-    assert (await account.get(f"/v1/subscriptions/{subscription['id']}"))["status"] == "canceled"
-
-
 async def test_a_preview_tells_what_a_change_would_cost_and_changes_nothing(account: Account) -> None:
     subscription = await account.subscription({"items[0][quantity]": 2})
     account.clock.at += 10 * _DAY
@@ -263,13 +196,13 @@ async def test_a_preview_tells_what_a_change_would_cost_and_changes_nothing(acco
         "/v1/invoices/create_preview", {**item, "subscription_details[proration_behavior]": "always_invoice"}
     )
 
-    assert amounts(renewal) == [2000]
+    assert line_amounts(renewal) == [2000]
     assert renewal["lines"]["data"][0]["period"]["start"] == account.clock.at + 21 * _DAY
-    assert amounts(changed) == [-1355, 2032, 3000]
-    assert amounts(at_once) == [-1355, 2032]
+    assert line_amounts(changed) == [-1355, 2032, 3000]
+    assert line_amounts(at_once) == [-1355, 2032]
     assert at_once["id"].startswith("upcoming_in_")
     assert await account.event_types() == before
-    assert await pending(account) == []
+    assert await account.pending_amounts() == []
 
 
 async def test_what_does_not_renew_has_no_preview(account: Account) -> None:

@@ -4,7 +4,7 @@ import pytest
 from sandbox.stripe_account import Account
 
 
-async def customer_with(account: Account, card: str) -> Any:
+async def new_customer(account: Account, card: str) -> Any:
     form = {"payment_method": card, "invoice_settings[default_payment_method]": card}
     return await account.post("/v1/customers", form)
 
@@ -57,7 +57,7 @@ async def test_a_card_that_is_declined_is_not_attached(account: Account) -> None
 
 
 async def test_a_customer_begins_with_a_default(account: Account) -> None:
-    customer = await customer_with(account, "pm_card_visa")
+    customer = await new_customer(account, "pm_card_visa")
 
     methods = (await account.get("/v1/payment_methods", {"customer": customer["id"]}))["data"]
     assert [method["id"] for method in methods] == [customer["invoice_settings"]["default_payment_method"]]
@@ -67,7 +67,7 @@ async def test_a_customer_begins_with_a_default(account: Account) -> None:
 
 
 async def test_a_default_must_be_the_customer_s_own(account: Account) -> None:
-    other = await customer_with(account, "pm_card_visa")
+    other = await new_customer(account, "pm_card_visa")
     theirs = other["invoice_settings"]["default_payment_method"]
     mine = await account.post("/v1/customers")
     settings = {"invoice_settings[default_payment_method]": theirs}
