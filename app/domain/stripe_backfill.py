@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from app.domain.stripe_event import ObjectName
+
 NAMED_MAX: Final = 100
 """How many of the changed objects are named."""
 
@@ -19,13 +21,6 @@ class BackfillStatus(StrEnum):
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
     FAILED = "FAILED"
-
-
-class ObjectRef(msgspec.Struct, frozen=True, gc=False):
-    """An object at Stripe."""
-
-    type: str
-    id: str
 
 
 class TypeCount(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -46,7 +41,7 @@ class PageFindings(msgspec.Struct, frozen=True, kw_only=True):
     """What one page held: the counts, who changed, and when its newest and its oldest object were created."""
 
     count: TypeCount
-    changed: tuple[ObjectRef, ...] = ()
+    changed: tuple[ObjectName, ...] = ()
     newest_at: int | None = None
     oldest_at: int | None = None
 
@@ -65,7 +60,7 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     status: BackfillStatus = BackfillStatus.RUNNING
     counts: tuple[TypeCount, ...] = ()
-    changed: tuple[ObjectRef, ...] = ()
+    changed: tuple[ObjectName, ...] = ()
     list_number: int = 0
     after: str | None = None
     restarts: int = 0

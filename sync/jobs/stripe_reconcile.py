@@ -27,6 +27,7 @@ _LEASE_MS: Final = 20_000
 _RELISTED: Final = (*PRODUCTS, *PRICES, Listing("subscription"))  # without a status Stripe leaves out the canceled ones
 _RELISTED_TYPES: Final = frozenset(listing.type for listing in _RELISTED)
 _EVENTS_OF_ONE: Final = 50
+_ON_ITS_WAY_MS: Final = 60_000  # what is younger may yet come by itself
 _PAUSE_MS: Final = 60_000  # while Stripe's API fails; what was found until then is stored
 _ERROR_LENGTH: Final = 500
 
@@ -157,8 +158,8 @@ class ReconcileWorker:
             after = page.after
             if after is None:
                 break
+        self._rt.sync.wake()
         if recovered:
-            self._rt.sync.wake()
             _log.warning("stripe_events_recovered", count=recovered, since_at=since_at)
         done = msgspec.structs.replace(
             state,
@@ -171,9 +172,10 @@ class ReconcileWorker:
         return await self._save(done)
 
     async def _accept(self, event: StripeEvent) -> bool:
-        """Take the event as if it had come by itself; tell whether it had not, and is used."""
+        """Take the event as if it had come by itself; tell whether it should have, and is used."""
         is_new = await self._rt.inbox.accept(event)
-        if not is_new or event.status is not StripeEventStatus.RECEIVED:
+        is_late = event.occurred_at <= event.received_at - _ON_ITS_WAY_MS
+        if not (is_new and is_late) or event.status is not StripeEventStatus.RECEIVED:
             return False
         self._rt.metrics.count("stripe_events", "recovered")
         return True

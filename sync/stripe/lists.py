@@ -9,7 +9,8 @@ import orjson
 
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
-from app.domain.stripe_backfill import ObjectRef, PageFindings, TypeCount, total
+from app.domain.stripe_backfill import PageFindings, TypeCount, total
+from app.domain.stripe_event import ObjectName
 from app.domain.stripe_object import StripeObject
 from app.ports.stripe import (
     CursorGoneError,
@@ -154,25 +155,24 @@ class Lists:
         linked = [verdict.linked for verdict in verdicts if verdict and verdict.linked]
         if linked:
             await self._queue.release(linked)
-        for type, id in dict.fromkeys(dirty):  # noqa: A001 - the API's words
-            await self._queue.mark(type, id)
+        await self._rt.inbox.mark_all(list(dict.fromkeys(dirty)))
         if linked or dirty:
             self._rt.sync.wake()
 
-    def _dirty(self, reading: Reading, verdict: Verdict | None) -> Iterator[tuple[str, str]]:
+    def _dirty(self, reading: Reading, verdict: Verdict | None) -> Iterator[ObjectName]:
         if verdict is None or verdict.fate in (Fate.PARKED, Fate.DEAD):
-            yield reading.type, reading.id
+            yield ObjectName(reading.type, reading.id)
         if verdict is None:
             return
         if verdict.is_unknown_transition:
             self._rt.metrics.count("stripe_unknown_transitions")
             _log.warning("stripe_unknown_transition", object=reading.id)
         if verdict.missing_customer:
-            yield "customer", verdict.missing_customer
+            yield ObjectName("customer", verdict.missing_customer)
         state = self._rt.cache.state(verdict.left) if verdict.left else None
         for sub in state.subscriptions if state else ():
             if sub.stripe_customer_id == reading.id:
-                yield "subscription", sub.id
+                yield ObjectName("subscription", sub.id)
 
 
 class _Created(msgspec.Struct):
@@ -195,7 +195,7 @@ def _findings(
     created: Collection[int],
 ) -> PageFindings:
     changed = [
-        ObjectRef(type, reading.id)
+        ObjectName(type, reading.id)
         for reading, verdict in zip(readings, verdicts, strict=True)
         if not (verdict and verdict.fate is Fate.STALE) and _differs(reading, before.get(reading.id))
     ]

@@ -8,7 +8,6 @@ from app.domain.stripe_backfill import (
     NAMED_MAX,
     Backfill,
     BackfillStatus,
-    ObjectRef,
     PageFindings,
     TypeCount,
     advanced,
@@ -16,6 +15,7 @@ from app.domain.stripe_backfill import (
     finished,
     restarted,
 )
+from app.domain.stripe_event import ObjectName
 
 DAY = 86_400_000
 
@@ -78,7 +78,7 @@ def test_a_list_older_than_the_catalogue_is_about_to_end() -> None:
 def test_the_first_hundred_changed_are_named() -> None:
     many = PageFindings(
         count=TypeCount(type="price", listed=70, changed=70),
-        changed=tuple(ObjectRef("price", f"price_{n}") for n in range(70)),
+        changed=tuple(ObjectName("price", f"price_{n}") for n in range(70)),
     )
 
     done = advanced(advanced(run(), many, after="price_69", took_ms=1), many, after=None, took_ms=1)

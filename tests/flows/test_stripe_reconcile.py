@@ -25,10 +25,10 @@ async def test_events_that_were_lost_are_brought_when_somebody_asks(
         await client.mutate("reconcileStripe", "... on ReconcileStripePayload { sinceAt }", since=minutes_ago(10))
 
         await eventually_equal(lambda: access(client, name), expected=True)
-        told = await client.query("{ syncStatus { stripe { drift lastReconcileAt } } stripeReconcile { recovered } }")
+        told = await client.query("{ syncStatus { stripe { drift lastReconcileAt } } stripeReconcile { listed } }")
         assert told["syncStatus"]["stripe"]["drift"] == 0
         assert told["syncStatus"]["stripe"]["lastReconcileAt"] is not None
-        assert told["stripeReconcile"]["recovered"] >= 1
+        assert told["stripeReconcile"]["listed"] >= 1
 
 
 async def test_a_customer_is_fetched_and_the_next_check_answers_by_it(

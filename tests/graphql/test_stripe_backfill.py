@@ -8,7 +8,8 @@ from support.api import Api
 from support.records import NOW
 from support.runtime import FakeStripe, running
 
-from app.domain.stripe_backfill import Backfill, ObjectRef, TypeCount, failed, finished
+from app.domain.stripe_backfill import Backfill, TypeCount, failed, finished
+from app.domain.stripe_event import ObjectName
 from app.services.stripe_backfill import JOB
 
 FIELDS = """id status dryRun counts { type listed changed parked failed } listed objectsPerSecond secondsLeft
@@ -24,7 +25,7 @@ RUN = Backfill(
     dry_run=False,
     started_at=NOW,
     counts=(TypeCount(type="customer", listed=120, changed=7, parked=2, failed=1),),
-    changed=(ObjectRef("customer", "cus_1"),),
+    changed=(ObjectName("customer", "cus_1"),),
     worked_ms=60_000,
     list_worked_ms=60_000,
     newest_at=NOW - 1000,

@@ -6,17 +6,15 @@ import msgspec
 import strawberry
 
 from app.domain import stripe_event as domain
-from app.domain.stripe_object import SYNCED_TYPES
 from app.graphql.context import Info
 from app.graphql.mutations.inputs import KEY, REPLAYED
 from app.graphql.permissions import OPERATES, follows, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.errors import ConflictError, IdempotencyConflictError, NotFoundError, ValidationError
-from app.graphql.types.stripe_event import StripeEvent, with_queue
+from app.graphql.types.stripe_event import OBJECT_TYPE, StripeEvent, StripeObjectName, with_queue
 from app.services import stripe_events
 
 _SHOWN: Final = 100
-_TYPE: Final = f"Stripe's name of its type, one of: {', '.join(SYNCED_TYPES)}."
 
 
 @strawberry.input(description="Which event is to be replayed.")
@@ -28,7 +26,7 @@ class ReplayStripeEventInput:
 
 @strawberry.input(description="One of Stripe's objects.")
 class StripeObjectInput:
-    type: str = strawberry.field(description=_TYPE)
+    type: str = strawberry.field(description=OBJECT_TYPE)
     id: strawberry.ID = strawberry.field(description="Stripe's id of it.")
 
 
@@ -71,12 +69,6 @@ class ReplayStripeEventPayload:
     replayed: bool = strawberry.field(
         description="Whether this request had been answered before; then nothing was done."
     )
-
-
-@strawberry.type(directives=follows(), description="One of Stripe's objects.")
-class StripeObjectName:
-    type: str = strawberry.field(description=_TYPE)
-    id: strawberry.ID = strawberry.field(description="Stripe's id of it.")
 
 
 @strawberry.type(
@@ -153,7 +145,7 @@ class StripeEventMutations:
         return ReplayStripeEventsPayload(
             marked=len(chosen.objects),
             events=chosen.events,
-            objects=[StripeObjectName(type=n.type, id=strawberry.ID(n.id)) for n in chosen.objects[:_SHOWN]],
+            objects=[StripeObjectName.from_domain(n) for n in chosen.objects[:_SHOWN]],
             has_more=chosen.end is not None,
             end_cursor=cursors.write(listing, chosen.end) if chosen.end else None,
             dry_run=input.dry_run,

@@ -8,6 +8,7 @@ from app.domain import stripe_backfill as domain
 from app.graphql.permissions import SEES_BACKFILL, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.grants import instant
+from app.graphql.types.stripe_event import StripeObjectName
 
 
 @strawberry.type(directives=requires(*SEES_BACKFILL), description="What a backfill found of one type.")
@@ -33,12 +34,6 @@ class StripeBackfillCount:
         )
 
 
-@strawberry.type(directives=requires(*SEES_BACKFILL), description="An object at Stripe.")
-class StripeObjectRef:
-    type: str = strawberry.field(description="Its type, in Stripe's word: `customer`.")
-    id: strawberry.ID = strawberry.field(description="Stripe's id.")
-
-
 @strawberry.type(
     directives=requires(*SEES_BACKFILL),
     description="Reads every product, price, customer and subscription at Stripe, in this order, of every status, and "
@@ -59,7 +54,7 @@ class StripeBackfill:
         description="An estimate for the type that is read now, by how much of the account's life its list has "
         "passed. Null where that is unknown: before the catalogue was read, and when it has ended."
     )
-    changed: list[StripeObjectRef] = strawberry.field(description="The first hundred that changed, or would.")
+    changed: list[StripeObjectName] = strawberry.field(description="The first hundred that changed, or would.")
     trouble: str | None = strawberry.field(
         description="Why Stripe cannot be asked now; it is tried again. Null while it answers."
     )
@@ -78,7 +73,7 @@ class StripeBackfill:
             listed=run.listed,
             objects_per_second=run.objects_per_second,
             seconds_left=run.seconds_left,
-            changed=[StripeObjectRef(type=ref.type, id=strawberry.ID(ref.id)) for ref in run.changed],
+            changed=[StripeObjectName.from_domain(name) for name in run.changed],
             trouble=run.trouble,
             failure=run.failure,
             started_at=DateTime(run.started_at),

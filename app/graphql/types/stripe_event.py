@@ -1,15 +1,30 @@
 """Stripe's events as the inbox keeps them."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import strawberry
 
 from app.domain import stripe_event as domain
+from app.domain.stripe_object import SYNCED_TYPES
 from app.graphql.permissions import OPERATES, follows, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.grants import instant
 from app.graphql.types.node import Node
 from app.ports.stripe import Inbox
+
+OBJECT_TYPE: Final = f"Stripe's name of its type, one of: {', '.join(SYNCED_TYPES)}."
+
+
+@strawberry.type(directives=follows(), description="One of Stripe's objects.")
+class StripeObjectName:
+    type: str = strawberry.field(description=OBJECT_TYPE)
+    id: strawberry.ID = strawberry.field(description="Stripe's id of it.")
+
+    @classmethod
+    def from_domain(cls, name: domain.ObjectName) -> "StripeObjectName":
+        """Translate."""
+        return cls(type=name.type, id=strawberry.ID(name.id))
 
 
 @strawberry.type(

@@ -13,7 +13,8 @@ from support.stripe import T0, FakeProcessor, Json, Sync, customer, eventually, 
 from support.stripe_lists import FakeLists
 
 from app.domain.errors import UnavailableError
-from app.domain.stripe_backfill import Backfill, BackfillStatus, ObjectRef
+from app.domain.stripe_backfill import Backfill, BackfillStatus
+from app.domain.stripe_event import ObjectName
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.ports.stripe import Listing, ProcessorRefusedError, ProcessorUnavailableError
@@ -131,7 +132,7 @@ async def test_a_cancellation_that_nobody_told_is_repaired(sync: Sync) -> None:
     found = await sync.subscription("sub_0")
     assert found is not None
     assert found.status is SubscriptionStatus.CANCELED
-    assert run.changed == (ObjectRef("subscription", "sub_0"),)
+    assert run.changed == (ObjectName("subscription", "sub_0"),)
 
 
 @pytest.mark.parametrize("dies", ["before a page", "after a page"])

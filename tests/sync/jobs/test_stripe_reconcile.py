@@ -322,3 +322,16 @@ async def test_the_lease_of_another_replica_is_respected_until_it_ends(sync: Syn
         assert stripe.pages == []
         sync.clock.advance(20_000)
         await eventually(lambda: len(stripe.pages) == 1)
+
+
+async def test_an_event_that_may_be_on_its_way_is_taken_and_not_called_lost(sync: Sync) -> None:
+    stripe = account()
+    await begun(sync, stripe)
+    sync.clock.advance(300_000)
+    young = sync.clock.now_at() // 1000 - 59
+    stripe.put(ended(), event("evt_young", "customer.subscription.deleted", ended(), created=young))
+
+    state = await reconcile(sync, stripe)
+
+    assert await status(sync) is SubscriptionStatus.CANCELED
+    assert (state.listed, state.recovered) == (1, 0)
