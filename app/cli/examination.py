@@ -83,6 +83,12 @@ async def _examine_mongodb(settings: Settings) -> AsyncIterator[Finding]:
         yield _judge_skew("mongodb clock", skew_s)
         await probe.write(mongo)
         yield Finding("mongodb write", Verdict.OK, f"a majority confirmed one in {settings.mongodb_database}")
+        if settings.default_plan and not await probe.offers(mongo, settings.default_plan):
+            message = (
+                f"DEFAULT_PLAN names {settings.default_plan!r}, and there is no such plan: workspaces without a "
+                "subscription get nothing; name another, or unset it for the catalogue's own"
+            )
+            yield Finding("default plan", Verdict.WARN, message)
     except SetupError as error:
         yield Finding("mongodb", Verdict.FAIL, str(error))
     except UnavailableError as error:

@@ -156,28 +156,39 @@ def set_level(case: Case, line: Wanted) -> Taken:
     return record(case, Wanted(line.feature_key, line.amount - level_of(_open(case), room.feature)))
 
 
-def correct(case: Case, lines: Sequence[UsageLine], amount: Decimal) -> Taken:
+def correct(
+    case: Case,
+    original: Sequence[UsageLine],
+    corrections: Sequence[UsageLine],
+    amount: Decimal,
+    *,
+    occurred_at: int | None = None,
+) -> Taken:
     """Make what an entry counted of a feature what it should have been; the ledger's line has the difference.
 
-    `lines` are the entry's lines of the feature and their corrections so far, in their order. What was too much goes
-    back to where it was taken from, the last taken first; what was too little is taken as if it happened now. Raises
-    `ValidationError` for a level that would fall below zero.
+    `original` are the entry's lines of the feature, `corrections` their corrections so far. What was too much goes back
+    to where it was taken from, the last taken first; what was too little is taken from what there was at `occurred_at`.
+    Of a level the difference is counted now. Raises `ValidationError` for a level that would fall below zero.
     """
-    balance = _open(case)
-    room = case.on(balance).room(lines[0].feature_key)
-    so_far = sum((line.amount for line in lines), _ZERO)
-    difference = amount - so_far
-    _refuse_below_zero(room.feature, balance, difference)
-    if room.feature.is_level or difference > 0:
+    lines, balance = (*original, *corrections), _open(case)
+    happened_at = case.at if occurred_at is None else occurred_at
+    difference = amount - sum((line.amount for line in lines), _ZERO)
+    # Of what is drawn on, which the feature may draw on no more.
+    room = case.when(happened_at).on(balance).room(lines[0].balance_key)
+    if room.feature.is_level:
+        _refuse_below_zero(room.feature, balance, difference)
         line = _line(room, difference)
     else:
-        draws = netted(lines)
-        charged = sum((draw.amount for draw in draws), _ZERO)
-        _, returned = taken_back(draws, share_of(charged, amount, so_far))
-        draws = negated(returned)
+        owed = _worth(case, original, amount)
+        more = owed - sum((line.charge for line in lines), _ZERO)
+        if more > 0:
+            draws = allocate(room.supply, room.counted, more)
+        else:
+            _, returned = taken_back(netted(lines), owed)
+            draws = negated(returned)
         charge = sum((draw.amount for draw in draws), _ZERO)
         line = msgspec.structs.replace(lines[0], amount=difference, charge=charge, draws=draws)
-    return Taken(_counted(balance, line, room, case.at), (line,))
+    return Taken(_counted(balance, line, room, case.at, happened_at=happened_at), (line,))
 
 
 def level_of(balance: Balance, feature: Feature) -> Decimal:
@@ -216,6 +227,14 @@ def _refuse_below_zero(feature: Feature, balance: Balance, difference: Decimal) 
     if feature.is_level and level_of(balance, feature) + difference < 0:
         problem = f"amount would take the level of {level_of(balance, feature)} below 0"
         raise ValidationError.of("input.amount", "OUT_OF_RANGE", problem)
+
+
+def _worth(case: Case, original: Sequence[UsageLine], amount: Decimal) -> Decimal:
+    """Return what the amount costs: at the original's price as far as that goes, at today's beyond."""
+    whole, charge = sum((line.amount for line in original), _ZERO), sum((line.charge for line in original), _ZERO)
+    if amount <= whole:
+        return share_of(charge, amount, whole)
+    return charge + charge_of(case.room(original[0].feature_key).feature, amount - whole)
 
 
 def _line(room: Room, amount: Decimal) -> UsageLine:

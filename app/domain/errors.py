@@ -15,6 +15,7 @@ BillingError
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -25,6 +26,10 @@ class FieldError(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
     code: str
     message: str
+
+
+_SHOWN: Final = 100
+"""Characters of an id that a message repeats."""
 
 
 class BillingError(Exception):
@@ -89,7 +94,8 @@ class NotFoundError(BillingError):
     code = "NOT_FOUND"
 
     def __init__(self, resource: str, id: str) -> None:
-        super().__init__(f"{resource} {id!r} was not found")
+        shown = id if len(id) <= _SHOWN else f"{id[:_SHOWN]}…"
+        super().__init__(f"{resource} {shown!r} was not found")
         self.resource = resource
         self.id = id
 

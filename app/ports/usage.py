@@ -15,10 +15,14 @@ from app.ports.store import Page
 
 
 class UsageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries of the ledger: of one workspace, of a feature, that happened in `[from_at, to_at)`."""
+    """Which entries of the ledger: of one workspace, of a feature, that happened in `[from_at, to_at)`.
+
+    `balance_key` is a credit type's key, for all that drew on it too.
+    """
 
     workspace_id: str
     feature_key: str | None = None
+    balance_key: str | None = None
     from_at: int | None = None
     to_at: int | None = None
 
@@ -50,7 +54,10 @@ class UsageLedger(Protocol):
         ...
 
     async def summary(self, wanted: UsageFilter, granularity: Granularity) -> dict[int, Slice]:
-        """Add up what was used of `wanted.feature_key`, by where each slice starts; empty slices are left out."""
+        """Add up what was used of the feature, by where each slice starts; empty slices are left out.
+
+        Of `wanted.balance_key` the amount is in credits, as charged.
+        """
         ...
 
 
@@ -84,7 +91,7 @@ class UsageWriter(Protocol):
     async def write(self, request: UsageRequest) -> Accepted | Refused:
         """Decide, write and apply to RAM, once per entry id; requests that come together share a write.
 
-        Raises what `decide` raises, `IdempotencyConflictError`, `UnavailableError`, and `ConflictError` where the
-        workspace is too busy.
+        Raises what `decide` raises, `IdempotencyConflictError`, `UnavailableError` also where the workspace is too
+        busy, and `ConflictError` where its balance cannot be read.
         """
         ...

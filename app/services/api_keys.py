@@ -14,7 +14,7 @@ from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError, FieldError
 from app.domain.faults import INPUT, expiry_faults, fault, idempotency_key_faults, refuse, repeated, text_faults
-from app.ports.store import RecordStore
+from app.ports.store import RecordStore, ResultExistsError, StoredResult
 from app.ports.system import Clock, Ids
 from app.runtime import Runtime
 from app.services.commit import audited
@@ -96,6 +96,7 @@ def verify(rt: Runtime, credential: str | None) -> Principal | None:
 async def bootstrap_key(store: RecordStore, new_ids: Ids, clock: Clock, name: str) -> tuple[ApiKey, str]:
     """Create the first ADMIN key, straight in the store; refuse while one exists. Returns it and its credential."""
     refuse(text_faults(("name",), name))
+    seen = sum([len(batch) async for batch in store.scan(Kind.API_KEY)])
     if await store.has_admin_key():
         raise ConflictError("an ADMIN key exists already; create others with it")
     secret, now = new_ids.secret(), clock.now_at()
@@ -116,7 +117,12 @@ async def bootstrap_key(store: RecordStore, new_ids: Ids, clock: Clock, name: st
         before=None,
         after=audited(key),
     )
-    await store.write((key,), (entry,), None)
+    # Of several at a time, each of which has seen the same keys, the store takes one.
+    only_one = StoredResult(id=f"system:bootstrapKey:{seen}", input_digest="", created_at=now)
+    try:
+        await store.write((key,), (entry,), only_one)
+    except ResultExistsError as error:
+        raise ConflictError("another bootstrap has just made an ADMIN key; create others with it") from error
     return key, _credential(key.id, secret)
 
 

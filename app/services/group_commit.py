@@ -156,10 +156,10 @@ class GroupCommit:
             self._give_back(workspace_id, [])
             self._open_lane()
 
-    def _in_vain(self, workspace_id: str) -> ConflictError:
+    def _in_vain(self, workspace_id: str) -> BillingError:
         if self._cache.is_malformed(Kind.BALANCE, workspace_id):
             return ConflictError(f"the stored balance of workspace {workspace_id!r} cannot be read; repair it")
-        return ConflictError(f"workspace {workspace_id!r} is too busy; retry with the same idempotencyKey")
+        return UnavailableError(f"workspace {workspace_id!r} is too busy; retry with the same idempotencyKey")
 
     async def _try(self, groups: Groups) -> bool:
         """Decide and write once; return whether it brought anybody of the groups an answer."""

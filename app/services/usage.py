@@ -212,17 +212,19 @@ async def correct_usage(rt: Runtime, principal: Principal, input: CorrectUsageIn
     feature = await load_feature(rt, input.feature_key)
     if not (feature.is_level and original.kind is UsageKind.RECORD):
         refuse(quantity_faults((*INPUT, "amount"), input.amount))
-    lines = list(first)
+    corrections: list[UsageLine] = []
     event = entry_of(rt, principal, original.workspace_id, UsageKind.CORRECT, input)
     event = msgspec.structs.replace(event, occurred_at=original.occurred_at, corrects=original.id, reason=input.reason)
 
     async def prepare() -> None:
-        corrections = await rt.ledger.corrections(original.id)
-        lines[len(first) :] = (
-            line for entry in corrections for line in entry.lines if line.feature_key == input.feature_key
-        )
+        entries = await rt.ledger.corrections(original.id)
+        lines = (line for entry in entries for line in entry.lines)
+        corrections[:] = (line for line in lines if line.feature_key == input.feature_key)
 
-    return await _write(rt, event, lambda case: consumption.correct(case, lines, input.amount), prepare=prepare)
+    def decide(case: Case) -> Taken:
+        return consumption.correct(case, first, corrections, input.amount, occurred_at=original.occurred_at)
+
+    return await _write(rt, event, decide, prepare=prepare)
 
 
 async def _write(rt: Runtime, event: UsageEvent, decide: Decide, *, prepare: Prepare | None = None) -> Used:

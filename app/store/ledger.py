@@ -121,8 +121,10 @@ class MongoLedger:
     async def summary(self, wanted: UsageFilter, granularity: Granularity) -> dict[int, Slice]:
         kinds = {"kind": {"$in": [kind.value for kind in COUNTED]}}
         start = {"$dateTrunc": {"date": f"${_AT}", "unit": granularity.lower()}}
-        own = {"$filter": {"input": "$lines", "cond": {"$eq": ["$$this.featureKey", wanted.feature_key]}}}
-        sums = {name: {"$sum": {"$sum": f"$lines.{name}"}} for name in ("amount", "charge")}
+        name, key = _named(wanted)
+        own = {"$filter": {"input": "$lines", "cond": {"$eq": [f"$$this.{name}", key]}}}
+        fields = {"amount": "charge" if wanted.balance_key else "amount", "charge": "charge"}
+        sums = {name: {"$sum": {"$sum": f"$lines.{field}"}} for name, field in fields.items()}
         stages = [
             {"$match": {**_criteria(wanted), **kinds}},
             {"$set": {"lines": own}},
@@ -176,9 +178,16 @@ async def _breathe(done: int) -> None:
 
 def _criteria(wanted: UsageFilter) -> Raw:
     criteria: Raw = {"workspaceId": wanted.workspace_id}
-    if wanted.feature_key is not None:
-        criteria["lines.featureKey"] = wanted.feature_key
+    name, key = _named(wanted)
+    if key is not None:
+        criteria[f"lines.{name}"] = key
     bounds = {"$gte": wanted.from_at, "$lt": wanted.to_at}
     if limits := {name: to_date(at) for name, at in bounds.items() if at is not None}:
         criteria[_AT] = limits
     return criteria
+
+
+def _named(wanted: UsageFilter) -> tuple[str, str | None]:
+    if wanted.balance_key is not None:
+        return "balanceKey", wanted.balance_key
+    return "featureKey", wanted.feature_key

@@ -40,3 +40,9 @@ async def write(mongo: Mongo) -> None:
             await collection.delete_one({"_id": written.inserted_id})
     except OperationFailure as error:
         raise RefusedError(f"MongoDB refused a write: {error.details or error}") from error
+
+
+async def offers(mongo: Mongo, plan_key: str) -> bool:
+    """Tell whether a plan of this key is stored."""
+    with mongo.deadline():
+        return await mongo.db["plans"].find_one({"key": plan_key, "deletedAt": None}) is not None

@@ -98,6 +98,19 @@ def test_the_write_leaves_nothing_behind(entitled: Command, mongodb_uri: str, he
         assert client[healthy]["doctor"].count_documents({}) == 0
 
 
+def test_a_default_plan_that_is_not_there_is_named(
+    entitled: Command, mongodb_uri: str, healthy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFAULT_PLAN", "gratis")
+    verdict, message = examine(entitled)[1]["default plan"]
+
+    assert verdict == "WARN"
+    assert "'gratis'" in message
+    with pymongo.MongoClient(mongodb_uri) as client:
+        client[healthy]["plans"].insert_one({"key": "gratis"})
+    assert "default plan" not in examine(entitled)[1]
+
+
 @pytest.mark.usefixtures("healthy")
 def test_people_get_a_line_per_check_and_no_secret(entitled: Command) -> None:
     ran = entitled("doctor")

@@ -8,7 +8,7 @@ import pytest
 from support.lives import FEATURES, HOUR, Life, subscription, totals_of
 from support.records import DAY, NOW, drawing, grant, limit, plan, wanted
 
-from app.domain.consumption import RESERVED_LINES_MAX, level_of, set_level
+from app.domain.consumption import RESERVED_LINES_MAX, correct, level_of, set_level
 from app.domain.denial import AccessDeniedReason
 from app.domain.errors import ConflictError, NotFoundError, ValidationError
 from app.domain.grant import Grant, GrantSource
@@ -307,6 +307,33 @@ class TestCorrect:
             assert life.remaining() == left
 
         assert totals_of(life.balance) == {}
+
+    def test_it_costs_what_it_cost_then(self) -> None:
+        life = begun(limit("credits", 100))
+        life.consume(wanted(4, "image"))
+        first, before = list(life.ledger[-1][1]), life.remaining()
+        dearer = [msgspec.structs.replace(f, cost=Decimal(10)) if f.key == "image" else f for f in FEATURES]
+        life.catalogue = Catalogue(dearer, life.catalogue.plans())
+
+        lines = list(first)
+        for amount in (3, 4, 3, 4):
+            lines.append(life.correct(lines, Decimal(amount)))
+
+        assert life.remaining() == before
+
+    def test_what_was_too_little_is_taken_from_what_there_was_then(self) -> None:
+        soon = credit_grant("soon", 100, priority=1, expires_at=NOW + HOUR)
+        life = begun(limit("credits", 100), grants=(soon,))
+        life.consume(wanted(100, "credits"))
+        lines, used_at = list(life.ledger[-1][1]), life.at
+        life.wait(DAY)
+
+        for amount in (40, 100):
+            done = correct(life.case, lines[:1], lines[1:], Decimal(amount), occurred_at=used_at)
+            life.state = msgspec.structs.replace(life.state, balance=done.balance)
+            lines += done.lines
+
+        assert life.remaining() == 100
 
     def test_too_little_is_taken_beyond_what_there_is(self) -> None:
         life = begun(limit("credits", 4))

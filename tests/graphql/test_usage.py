@@ -278,6 +278,15 @@ async def test_usage_is_summed_up_by_slices_corrections_included(call: Caller) -
     ]
 
 
+async def test_a_credit_type_is_summed_up_with_all_that_drew_on_it(call: Caller) -> None:
+    await call.on("consume", ("images", 4), ("ai", 1))
+    range_ = {"from": "2026-09-21T12:00:00Z", "to": "2026-09-21T15:00:00Z", "key": "ai"}
+
+    found = (await asked(call, SUMMARY, by="HOUR", **range_))["usageSummary"]
+
+    assert (found["amount"], found["charge"]) == ("11", "11")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

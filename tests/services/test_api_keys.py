@@ -1,5 +1,6 @@
 """API keys: who gets in, who does not, and that nobody is locked out."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,6 +13,7 @@ from support.runtime import ADMIN, fakes_of, put, running
 from app.domain.api_key import ApiKey, Scope
 from app.domain.change import Kind, Source
 from app.domain.errors import ConflictError, NotFoundError, ValidationError
+from app.gateways.clock import Uuid7Ids
 from app.runtime import Runtime
 from app.services.api_keys import (
     CreateApiKeyInput,
@@ -137,6 +139,15 @@ async def test_every_fault_of_a_key_is_told_at_once(rt: Runtime) -> None:
 async def test_a_key_needs_a_scope(rt: Runtime) -> None:
     with pytest.raises(ValidationError, match="scope"):
         await create(rt, scopes=())
+
+
+async def test_of_several_first_keys_at_a_time_one_is_made(rt: Runtime) -> None:
+    calls = (bootstrap_key(rt.store, Uuid7Ids(), FrozenClock(), f"key {n}") for n in range(5))
+
+    made = await asyncio.gather(*calls, return_exceptions=True)
+
+    assert sum(isinstance(one, tuple) for one in made) == 1
+    assert sum(isinstance(one, ConflictError) for one in made) == 4
 
 
 async def test_the_first_admin_key_is_made_without_one_and_only_once(rt: Runtime) -> None:

@@ -19,7 +19,7 @@ from app.cache.feed import Feed
 from app.domain.case import Case
 from app.domain.change import Kind, Record, Source
 from app.domain.consumption import LimitExceededError, Taken, Wanted
-from app.domain.errors import ConflictError
+from app.domain.errors import ConflictError, UnavailableError
 from app.domain.plan import ResetPeriod
 from app.domain.usage import Balance, UsageEvent, UsageKind
 from app.ports.usage import Accepted, UsageRequest
@@ -219,7 +219,7 @@ async def test_who_waits_in_vain_for_a_locked_balance_is_told_to_come_again(
 ) -> None:
     await consume(rt)
 
-    with locked(mongodb_uri, database, "ws_0"), pytest.raises(ConflictError, match="retry with the same"):
+    with locked(mongodb_uri, database, "ws_0"), pytest.raises(UnavailableError, match="retry with the same"):
         await consume(rt, key="while locked")
 
     assert not (await consume(rt, key="while locked")).replayed

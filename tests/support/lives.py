@@ -110,7 +110,7 @@ class Life:
 
     def correct(self, lines: Sequence[UsageLine], amount: Decimal) -> UsageLine:
         self.is_lenient = self.is_lenient or amount > sum(line.amount for line in lines)
-        done = consumption.correct(self.case, lines, amount)
+        done = consumption.correct(self.case, lines[:1], lines[1:], amount)
         self._take(UsageKind.CORRECT, done)
         return done.lines[0]
 

@@ -76,9 +76,7 @@ async def send(client: Api, name: str, **fields: Any) -> dict[str, Any]:
     if {error["extensions"]["code"] for error in body.get("errors", ())} & {"UNAVAILABLE", "NOT_READY"}:
         raise UnansweredError(answer.text)
     assert "errors" not in body, body
-    result = body["data"][name]
-    if result["__typename"] == "ConflictError" and "retry with the same" in result["message"]:
-        raise UnansweredError(answer.text)
+    result: dict[str, Any] = body["data"][name]
     return result
 
 

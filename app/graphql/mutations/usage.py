@@ -122,7 +122,10 @@ class CorrectUsageInput:
     event_id: strawberry.ID = strawberry.field(description="The entry: one that recorded, consumed or settled.")
     feature_key: str = strawberry.field(description="Which of its features.")
     amount: Decimal = strawberry.field(
-        description="The right amount of the feature in all; 0 takes it back. Below 0 only where a level was recorded."
+        description=(
+            "The right amount of the feature in all; 0 takes it back. It counts when the entry did, at its cost. A "
+            "level moves now, by the difference, whatever it was set to since; below 0 only where a fall was recorded."
+        )
     )
     reason: str = strawberry.field(description="Why; it stays in the ledger.")
 

@@ -27,7 +27,8 @@ _Since = Annotated[
 class UsageQueries:
     @strawberry.field(
         directives=requires(*READS_USAGE),
-        description="The ledger of one workspace's usage, those that happened last first. `first` at most 100.",
+        description="The ledger of one workspace's usage, those that happened last first. `first` at most 100. "
+        "Of a credit type also what features drew on it.",
     )
     async def usage_events(
         self,
@@ -41,12 +42,8 @@ class UsageQueries:
         after: str | None = None,
     ) -> Connection[UsageEvent]:
         ledger, cursors, size = info.context.rt.ledger, info.context.cursors, page_size(first)
-        wanted = UsageFilter(
-            workspace_id=await info.context.workspace_id(workspace_id) or workspace_id,
-            feature_key=feature_key,
-            from_at=since,
-            to_at=until,
-        )
+        owner = await info.context.workspace_id(workspace_id) or workspace_id
+        wanted = UsageFilter(workspace_id=owner, from_at=since, to_at=until, **_named(info, feature_key))
         if not is_storable(workspace_id) or not is_storable(feature_key or ""):
             raise bad_input("an argument holds a NUL or half a surrogate pair")
         listing = f"usage:{wanted.workspace_id}:{feature_key or ''}:{since or ''}:{until or ''}"
@@ -63,7 +60,7 @@ class UsageQueries:
         directives=requires(*READS_USAGE),
         description=(
             "How much of a feature one workspace used, added up by hour, day or month in UTC; at most 1,000 slices. "
-            "Null where there is no such workspace."
+            "Of a credit type: all that was drawn on it, in credits. Null where there is no such workspace."
         ),
     )
     async def usage_summary(
@@ -80,7 +77,14 @@ class UsageQueries:
         if owner is None:
             return None
         if feature_key not in info.context.rt.cache.catalogue().features:
-            raise NotFoundError("feature", feature_key[:255])
-        wanted = UsageFilter(workspace_id=owner, feature_key=feature_key, from_at=since, to_at=until)
+            raise NotFoundError("feature", feature_key)
+        wanted = UsageFilter(workspace_id=owner, from_at=since, to_at=until, **_named(info, feature_key))
         found = await info.context.rt.ledger.summary(wanted, granularity)
         return UsageSummary.from_domain(owner, feature_key, slices(granularity, since, until, found))
+
+
+def _named(info: Info, feature_key: str | None) -> dict[str, str | None]:
+    """Return by what the ledger's entries of a feature are found: of a credit type, by what they were charged to."""
+    feature = info.context.rt.cache.catalogue().features.get(feature_key or "")
+    is_credit_type = feature is not None and feature.is_credit_type
+    return {"balance_key" if is_credit_type else "feature_key": feature_key}

@@ -68,6 +68,7 @@ class Document:
 
 def parse(source: str) -> Document:
     """Parse TOML 1.0. Raises `CatalogueFaultsError` for the first error of syntax, the only one that can be known."""
+    source = source.removeprefix("\ufeff")
     _refuse_unreadable(source)
     root = Parser(_LANGUAGE).parse(source.encode()).root_node
     _refuse_depth(source, root)

@@ -225,3 +225,7 @@ def test_what_is_no_toml_is_told_with_its_place(text: str, line: int, column: in
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     with suppress(CatalogueFaultsError):
         assert parse(text).values == tomllib.loads(text, parse_float=Decimal)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    assert parse('\ufeffdefault_plan = "free"').values == {"default_plan": "free"}
