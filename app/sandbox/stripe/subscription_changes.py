@@ -180,6 +180,8 @@ def _with_scheduled_end(subscription: JsonObject, end: int | str | None, at: int
             cancel_at = max(ends)
         case _:
             cancel_at = end
+    if isinstance(end, int) and end <= at:
+        raise StripeError("Invalid timestamp: cancel_at must be in the future.", param="cancel_at")
     requested = cancel_at is not None
     return {
         **subscription,

@@ -77,15 +77,27 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     subscription = sandbox.store.get("subscription", call.id)
     params = read(call.form, {**UPDATABLE, "items": read_changes})
     _resolve_method(sandbox, subscription["customer"], params)
+    since = _proration_instant(subscription, params, call.at)
     changed = with_params(subscription, params, sandbox.store, call.at)
     return billing.change(
         sandbox,
         subscription,
         changed,
         proration=params.get("proration_behavior", "create_prorations"),
-        at=params.get("proration_date") or call.at,
+        at=since,
         payment_behavior=params.get("payment_behavior"),
     )
+
+
+def _proration_instant(subscription: JsonObject, params: JsonObject, at: int) -> int:
+    """Return from when time is counted: the `proration_date`, which lies in a current period, else now."""
+    date: int | None = params.get("proration_date")
+    if date is None:
+        return at
+    items = subscription["items"]["data"]
+    if not any(item["current_period_start"] <= date <= item["current_period_end"] for item in items):
+        raise StripeError("The proration date must be within the current period.", param="proration_date")
+    return date
 
 
 def preview_invoice(sandbox: Sandbox, call: Call) -> JsonObject:
@@ -97,12 +109,13 @@ def preview_invoice(sandbox: Sandbox, call: Call) -> JsonObject:
     if subscription["status"] not in _RENEWED or params.get("customer") not in (None, subscription["customer"]):
         raise StripeError("No upcoming invoices for customer: the subscription is not renewed.", param="subscription")
     change: JsonObject = params.get("subscription_details") or {}
+    since = _proration_instant(subscription, change, call.at)
     return billing.preview(
         sandbox,
         subscription,
         with_params(subscription, change, sandbox.store, call.at),
         proration=change.get("proration_behavior", "create_prorations"),
-        at=change.get("proration_date") or call.at,
+        at=since,
     ) | {"id": new_id("upcoming_in")}
 
 

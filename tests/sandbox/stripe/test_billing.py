@@ -61,6 +61,16 @@ async def test_time_is_counted_from_the_proration_date(account: Account) -> None
     assert await account.pending_amounts() == [-839, 1677]
 
 
+@pytest.mark.parametrize("days", [-1, 32])
+async def test_a_proration_date_outside_the_period_is_refused(account: Account, days: int) -> None:
+    subscription = await account.subscription()
+    form = {"items[0][quantity]": 2, "proration_date": account.clock.at + days * _DAY}
+
+    refused = await account.change(subscription, form, status=400)
+
+    assert refused["error"]["param"] == "proration_date"
+
+
 async def test_a_smaller_plan_leaves_a_credit(account: Account) -> None:
     subscription = await account.subscription({"items[0][quantity]": 3})
     account.clock.at += 10 * _DAY

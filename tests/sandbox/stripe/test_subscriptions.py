@@ -68,6 +68,7 @@ async def test_a_trial_can_be_ended_now(account: Account) -> None:
         pytest.param({"items[0][price]": "price_none"}, "resource_missing", "items[0][price]", id="unknown price"),
         pytest.param({"items[1][quantity]": 1}, "parameter_missing", "items[1][price]", id="no price"),
         pytest.param({"trial_end": 1}, None, "trial_end", id="past trial"),
+        pytest.param({"cancel_at": 1}, None, "cancel_at", id="past cancellation"),
         pytest.param({"trial_end": "now", "trial_period_days": 1}, None, "trial_period_days", id="two trials"),
         pytest.param({"unicorn": 1}, "parameter_unknown", "unicorn", id="unknown parameter"),
     ],
