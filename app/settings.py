@@ -144,7 +144,9 @@ class Settings(BaseSettings):
         description="Pause between two clean-and-refresh runs, in seconds, 1 to 86400. Default 300.",
     )
     default_plan: str | None = Field(
-        None, description="Key of the free plan, for workspaces without an entitling subscription. No default: none."
+        None,
+        description="Key of the free plan, for workspaces without an entitling subscription; goes before the "
+        "catalogue's own `default_plan`. Default: the catalogue's.",
     )
     cursor_secret: Annotated[SecretStr, AfterValidator(_check_cursor_secret)] | None = Field(
         None,
