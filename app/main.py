@@ -85,7 +85,7 @@ class _Sync:
                 mode=self.stripe.mode,
                 backlog=backlog,
                 unmapped_prices=self._cache.unmapped_prices(),
-                trouble=self.stripe.trouble,
+                trouble=self.stripe.trouble or self.reconcile.trouble,
                 backoff=self.stripe.backoff,
                 drift=reconciled.drift if reconciled else None,
                 last_reconcile_at=reconciled.last_reconcile_at if reconciled else None,

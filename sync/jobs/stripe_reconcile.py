@@ -1,14 +1,14 @@
 """The worker that asks Stripe for events that never came, and nightly for objects that changed without one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from app.cache.feed import SYNC_TOPIC
 from app.domain.change import Kind
-from app.domain.stripe_event import StripeEvent, StripeEventFilter, StripeEventStatus
+from app.domain.stripe_event import ObjectName, StripeEvent, StripeEventFilter, StripeEventStatus
 from app.domain.stripe_object import StripeObject
 from app.domain.stripe_reconcile import StripeReconcile, Suspect, is_due, is_relist_due, judged
 from app.domain.subscription import TERMINAL
@@ -60,6 +60,7 @@ class ReconcileWorker:
         interval_s: float = 300,
         relist_hour: int = 3,
         poll_s: float = 5,
+        most_suspects: int = 1000,
     ) -> None:
         self._rt = rt
         self._lists = lists
@@ -67,10 +68,13 @@ class ReconcileWorker:
         self._interval_ms = int(interval_s * 1000)
         self._relist_hour = relist_hour
         self._poll_s = poll_s
+        self._most_suspects = most_suspects
         self._token = rt.ids.secret()
         self._bell = Bell()
         self._revision = 0
         self._resume_at = 0
+        self.trouble: str | None = None
+        """Why Stripe could not be asked the last time; None where it could."""
 
     def wake(self) -> None:
         """Look whether something was asked for now."""
@@ -88,11 +92,13 @@ class ReconcileWorker:
             if await self._is_wanted() and await self._hold():
                 try:
                     await self._reconcile(self._lists)
+                    self.trouble = None
                 except _LostLeaseError:
                     _log.info("reconciling left to another replica")
                 except (ProcessorUnavailableError, ProcessorRefusedError, CursorGoneError) as error:
                     self._resume_at = self._rt.clock.now_at() + _PAUSE_MS
-                    _log.warning("stripe_reconcile_failed", error=str(error)[:_ERROR_LENGTH])
+                    self.trouble = str(error)[:_ERROR_LENGTH]
+                    _log.warning("stripe_reconcile_failed", error=self.trouble)
                 finally:
                     await self._rt.jobs.give_up(JOB, self._token)
             well()
@@ -135,9 +141,7 @@ class ReconcileWorker:
         state = found or await self._save(first_state(self._rt.clock.now_at()))
         if self._is_night(state):
             state = await self._relist(lists, state)
-        state = await self._poll(lists, state)
-        if state.suspects:
-            await self._judge(state)
+        await self._judge(await self._poll(lists, state))
 
     async def _poll(self, lists: Lists, state: StripeReconcile) -> StripeReconcile:
         """Bring every event to the inbox that was created since the last one seen, and a while before it."""
@@ -186,43 +190,53 @@ class ReconcileWorker:
         for listing in _RELISTED:
             async for page in lists.every_page(listing):
                 state = await self._note(state, page)
-        await self._mark_missing(sequence)
+                if len(state.suspects) >= self._most_suspects:
+                    state = await self._judge(await self._poll(lists, state))
+        state = await self._mark_missing(state, sequence)
         return await self._save(msgspec.structs.replace(state, last_relist_at=began_at))
 
     async def _note(self, state: StripeReconcile, page: Absorbed) -> StripeReconcile:
         """Add what changed on the page to the suspects; something new is one only if it came while we watched."""
-        at = self._rt.clock.now_at()
-        found = [
-            Suspect(ref.type, ref.id, known_at, at)
-            for ref in page.findings.changed
-            if (known_at := page.known_at.get(ref.id, page.created_at.get(ref.id))) is not None
-            and (ref.id in page.known_at or known_at > state.watching_since_at)
-        ]
+        found: list[tuple[ObjectName, int]] = []
+        for name in page.findings.changed:
+            created_at = page.created_at.get(name.id, 0)
+            if name.id in page.known_at:
+                found.append((name, page.known_at[name.id]))
+            elif created_at > state.watching_since_at:
+                found.append((name, created_at - 1))  # its creation is what an event would have told
+        return await self._suspect(state, found)
+
+    async def _mark_missing(self, state: StripeReconcile, sequence: int) -> StripeReconcile:
+        """Have the worker look at what is live here and was in none of the lists: deleted, or ended."""
+        async for batch in self._rt.store.scan(Kind.STRIPE_OBJECT):
+            found = [
+                (ObjectName(mirror.type, mirror.id), mirror.event_at or 0)
+                for mirror in batch
+                if isinstance(mirror, StripeObject) and _is_missing(mirror, sequence)
+            ]
+            if found:
+                await self._rt.inbox.mark_all([name for name, _ in found])
+                self._rt.sync.wake()
+            state = await self._suspect(state, found)
+        return state
+
+    async def _suspect(self, state: StripeReconcile, found: Sequence[tuple[ObjectName, int]]) -> StripeReconcile:
         if not found:
             await self._keep()
             return state
-        return await self._save(msgspec.structs.replace(state, suspects=(*state.suspects, *found)))
+        at = self._rt.clock.now_at()
+        more = [Suspect(name.type, name.id, known_at, at) for name, known_at in found]
+        return await self._save(msgspec.structs.replace(state, suspects=(*state.suspects, *more)))
 
-    async def _mark_missing(self, sequence: int) -> None:
-        """Mark what is live here and was in none of the lists: deleted, or ended without a word."""
-        marked = 0
-        async for batch in self._rt.store.scan(Kind.STRIPE_OBJECT):
-            for mirror in batch:
-                if isinstance(mirror, StripeObject) and _is_missing(mirror, sequence):
-                    await self._rt.inbox.mark(mirror.type, mirror.id)
-                    marked += 1
-            await self._keep()
-        if marked:
-            _log.info("stripe_objects_missing", count=marked)
-            self._rt.sync.wake()
-
-    async def _judge(self, state: StripeReconcile) -> None:
+    async def _judge(self, state: StripeReconcile) -> StripeReconcile:
         """Count as drift what changed and has no event in the inbox that tells of it."""
+        if not state.suspects:
+            return state
         drifted = [suspect for suspect in state.suspects if not await self._is_explained(suspect)]
         for suspect in drifted:  # before it is stored: an alarm comes better twice than never
             self._rt.metrics.count("stripe_drift")
             _log.warning("stripe_drift", type=suspect.type, object=suspect.id, known_at=suspect.known_at)
-        await self._save(judged(state, drifted))
+        return await self._save(judged(state, drifted))
 
     async def _is_explained(self, suspect: Suspect) -> bool:
         # What it was known by came in the second of `known_at`: only later events tell of another change.

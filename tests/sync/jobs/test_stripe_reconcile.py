@@ -13,7 +13,7 @@ from support.stripe import T0, Sync, customer, event, eventually, price, product
 from support.stripe_lists import FakeLists
 
 from app.domain.stripe_event import StripeEvent
-from app.domain.stripe_reconcile import StripeReconcile
+from app.domain.stripe_reconcile import StripeReconcile, is_relist_due
 from app.domain.subscription import SubscriptionStatus
 from app.http.stripe_webhook import read_event
 from app.ports.stripe import Listing, ProcessorUnavailableError
@@ -45,13 +45,13 @@ def read(body: bytes, received_at: int) -> StripeEvent:
     return read_event(body, received_at=received_at, livemode=False)
 
 
-def worker(sync: Sync, stripe: FakeLists) -> ReconcileWorker:
-    return ReconcileWorker(sync.rt, Lists(sync.rt, sync.inbox, stripe), read, poll_s=0.01)
+def worker(sync: Sync, stripe: FakeLists, **settings: Any) -> ReconcileWorker:
+    return ReconcileWorker(sync.rt, Lists(sync.rt, sync.inbox, stripe), read, poll_s=0.01, **settings)
 
 
 @asynccontextmanager
-async def working(sync: Sync, stripe: FakeLists) -> AsyncIterator[None]:
-    task = asyncio.create_task(worker(sync, stripe).run(lambda: None))
+async def working(sync: Sync, stripe: FakeLists, **settings: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(worker(sync, stripe, **settings).run(lambda: None))
     try:
         yield
     finally:
@@ -66,16 +66,17 @@ async def state_of(sync: Sync) -> StripeReconcile:
     return state
 
 
-async def reconcile(sync: Sync, stripe: FakeLists) -> StripeReconcile:
+async def reconcile(sync: Sync, stripe: FakeLists, **settings: Any) -> StripeReconcile:
     """Let it run once, now, and what it found be worked on."""
     before = await current_reconcile(sync.rt)
 
     async def has_run() -> bool:
         now = await current_reconcile(sync.rt)
         is_newer = now is not None and now.last_reconcile_at not in (None, before and before.last_reconcile_at)
-        return bool(is_newer and now and not now.suspects)
+        is_relisted = bool(now) and not is_relist_due(now, sync.clock.now_at(), hour=3)
+        return bool(is_newer and is_relisted and now and not now.suspects)
 
-    async with working(sync, stripe):
+    async with working(sync, stripe, **settings):
         await eventually(has_run, within_s=15)
     await sync.settle(stripe)
     return await state_of(sync)
@@ -204,9 +205,11 @@ async def test_a_cancellation_that_nobody_told_is_found_because_the_lists_lack_i
     await begun(sync, stripe)
     stripe.put(ended())
 
-    await night(sync, stripe)
+    state = await night(sync, stripe)
 
     assert await status(sync) is SubscriptionStatus.CANCELED
+    assert [found.id for found in state.drifted] == ["sub_1"]
+    assert (await night(sync, stripe)).drift == 1
 
 
 async def test_what_was_deleted_at_stripe_becomes_a_tombstone(sync: Sync) -> None:
@@ -220,6 +223,29 @@ async def test_what_was_deleted_at_stripe_becomes_a_tombstone(sync: Sync) -> Non
     mirror = await sync.mirror("prod_pro")
     assert mirror is not None
     assert mirror.gone
+
+
+async def test_more_changes_than_are_remembered_are_judged_on_the_way(sync: Sync) -> None:
+    stripe = account()
+    stripe.put(*(price(f"price_{n}", f"key_{n}", active=True, created=T0 + n) for n in range(9)))
+    await begun(sync, stripe)
+    stripe.put(*(price(f"price_{n}", f"key_{n}", active=True, created=T0 + n, nickname="x") for n in range(9)))
+    told = event("evt_1", "price.updated", stripe.objects["price_4"], created=T0 + 3700)
+    stripe.put(told)
+    sync.clock.advance(DAY)
+
+    state = await reconcile(sync, stripe, most_suspects=4)
+
+    assert {found.id for found in state.drifted} == {f"price_{n}" for n in range(9)} - {"price_4"}
+
+
+async def test_a_new_object_whose_event_is_found_is_no_drift(sync: Sync) -> None:
+    stripe = account()
+    await begun(sync, stripe)
+    new = subscription("sub_new", created=T0 + 3700, start_date=T0)
+    stripe.put(new, event("evt_new", "customer.subscription.created", new, created=T0 + 3700))
+
+    assert (await night(sync, stripe)).drift == 0
 
 
 async def test_a_subscription_that_came_without_an_event_is_drift_and_one_of_before_is_not(sync: Sync) -> None:
@@ -285,11 +311,17 @@ async def test_while_stripe_is_away_nothing_is_lost_and_it_is_asked_again_a_minu
         raise ProcessorUnavailableError("Stripe did not answer within 15 s")
 
     stripe.before_page = away
-    async with working(sync, stripe):
-        await eventually(lambda: failed == 1)
-        stripe.before_page = None
-        sync.clock.advance(60_000)
-        await eventually(lambda: has_event(sync, "evt_lost"))
+    reconciling = worker(sync, stripe)
+    task = asyncio.create_task(reconciling.run(lambda: None))
+    await eventually(lambda: reconciling.trouble == "Stripe did not answer within 15 s")
+    stripe.before_page = None
+    sync.clock.advance(60_000)
+    await eventually(lambda: has_event(sync, "evt_lost"))
+    await eventually(lambda: reconciling.trouble is None)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert failed == 1
 
 
 async def has_event(sync: Sync, id: str) -> bool:
