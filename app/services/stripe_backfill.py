@@ -19,6 +19,7 @@ JOB: Final = "stripe_backfill"
 OPERATION: Final = "backfillStripe"
 
 _TRIES: Final = 3
+_SHORTEST_RETENTION_MS: Final = 3_600_000  # of answers by key: later the same key is another request
 
 _log = logger(__name__)
 
@@ -77,7 +78,7 @@ def refuse_without_stripe(rt: Runtime) -> None:
 async def _begin(rt: Runtime, request: str, *, dry_run: bool) -> Backfill:
     for _ in range(_TRIES):
         current, revision = await rt.jobs.read(JOB, Backfill)
-        if current is not None and current.request == request:
+        if current is not None and current.request == request and _is_recent(rt, current):
             return current  # a process began it, and died before it could note that it had
         if current is not None and current.status is BackfillStatus.RUNNING:
             raise ConflictError(f"{current.id} runs already; `entitled stripe backfill` follows it")
@@ -85,3 +86,8 @@ async def _begin(rt: Runtime, request: str, *, dry_run: bool) -> Backfill:
         if await rt.jobs.write(JOB, run, revision=revision):
             return run
     raise ConflictError("another request started or ended a backfill at the same time; ask again")
+
+
+def _is_recent(rt: Runtime, run: Backfill) -> bool:
+    is_running = run.status is BackfillStatus.RUNNING
+    return is_running or run.started_at > rt.clock.now_at() - _SHORTEST_RETENTION_MS

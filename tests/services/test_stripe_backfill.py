@@ -79,6 +79,13 @@ async def test_a_request_whose_process_died_before_the_answer_finds_its_backfill
     assert (found.backfill, found.replayed) == (begun, False)
 
 
+async def test_a_key_whose_answer_was_forgotten_starts_another(rt: Runtime) -> None:
+    old = finished(Backfill(id="backfill_1", request=f"{ADMIN.id}:k", dry_run=False, started_at=NOW - 3_600_000), NOW)
+    await rt.jobs.write(JOB, old, revision=0)
+
+    assert (await start_backfill(rt, ADMIN, asked())).backfill.id != "backfill_1"
+
+
 async def test_of_many_at_once_one_is_started(rt: Runtime) -> None:
     told = await asyncio.gather(*(start_backfill(rt, ADMIN, asked(f"k{n}")) for n in range(6)), return_exceptions=True)
 
