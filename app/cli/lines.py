@@ -21,15 +21,17 @@ Lines = Annotated[
 
 
 def read(line: str) -> tuple[str, str]:
-    """Return the feature and the amount that FEATURE[=AMOUNT] says."""
+    """Return the feature and the amount that FEATURE[=AMOUNT] says; exit code 2 where no feature is named."""
     feature, separator, amount = line.partition("=")
+    if not feature:
+        raise CommandError(f"{line!r} is not {LINE}", ExitCode.USAGE)
     return feature, amount if separator else "1"
 
 
 def read_whole(line: str) -> tuple[str, str]:
     """Return the feature and the amount that FEATURE=AMOUNT says; exit code 2 where no amount is named."""
     feature, separator, amount = line.partition("=")
-    if not separator:
+    if not separator or not feature:
         raise CommandError(f"{line!r} is not {WHOLE_LINE}", ExitCode.USAGE)
     return feature, amount
 

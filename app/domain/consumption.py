@@ -74,8 +74,11 @@ def consume(case: Case, wanted: Sequence[Wanted]) -> Taken | Refused:
         room = now.room_for(line.feature_key, line.amount)
         if room is None:
             return _refused(position, line, now)
-        taken = _line(room, line.amount)
-        balance = _counted(balance, taken, room, case.at)
+        try:
+            taken = _line(room, line.amount)
+            balance = _counted(balance, taken, room, case.at)
+        except ValidationError as error:
+            raise _of_line(position, error) from None
         lines.append(taken)
     return Taken(balance, tuple(lines))
 
@@ -92,7 +95,10 @@ def reserve(case: Case, wanted: Sequence[Wanted], *, blank: Reservation) -> Take
         room = now.room_for(line.feature_key, line.amount)
         if room is None:
             return _refused(position, line, now)
-        taken = _line(room, line.amount)
+        try:
+            taken = _line(room, line.amount)
+        except ValidationError as error:
+            raise _of_line(position, error) from None
         # So that it is counted where it was reserved even if it is settled when that has ended.
         held = _counted(held, _opening(taken), room, case.at)
         lines.append(taken)
@@ -303,6 +309,12 @@ def _counted(balance: Balance, line: UsageLine, room: Room, at: int, *, happened
     # What is told late says nothing about what runs now.
     is_late = happened_at is not None and happened_at < at
     return after if is_late else pruned(after, key, room.supply, room.counted, at=at)
+
+
+def _of_line(position: int, error: ValidationError) -> ValidationError:
+    """Return the error as one of a request with lines, at this one's amount."""
+    path = ("input", "lines", str(position), "amount")
+    return ValidationError(msgspec.structs.replace(fault, path=path) for fault in error.fields)
 
 
 def _too_much(key: str) -> ValidationError:

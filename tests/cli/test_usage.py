@@ -49,7 +49,8 @@ def test_a_retry_with_the_same_key_counts_once(entitled: Command, limited: str) 
 
 
 @pytest.mark.parametrize(
-    ("line", "code"), [("api_calls=", 2), ("api_calls=many", 2), ("api_calls=-1", 2), ("lost=1", 1), ("sso=1", 2)]
+    ("line", "code"),
+    [("api_calls=", 2), ("=5", 2), ("api_calls=many", 2), ("api_calls=-1", 2), ("lost=1", 1), ("sso=1", 2)],
 )
 def test_what_cannot_be_recorded_is_one_line(entitled: Command, limited: str, line: str, code: int) -> None:
     ran = entitled("usage", "record", limited, line)
@@ -109,7 +110,7 @@ def test_consumption_is_json_too_and_counts_once(entitled: Command, limited: str
 
 
 @pytest.mark.parametrize(
-    ("lines", "code"), [(("api_calls=",), 2), (("api_calls=-1",), 2), (("api_calls=0",), 2), ((), 2)]
+    ("lines", "code"), [(("api_calls=",), 2), (("=5",), 2), (("api_calls=-1",), 2), (("api_calls=0",), 2), ((), 2)]
 )
 def test_what_cannot_be_consumed_is_one_line(
     entitled: Command, limited: str, lines: tuple[str, ...], code: int

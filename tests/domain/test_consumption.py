@@ -287,6 +287,16 @@ def test_setting_a_level_records_the_difference() -> None:
     assert (level_of(same.balance, SEATS), [line.draws for line in same.lines]) == (3, [()])
 
 
+def test_what_is_too_much_to_count_names_its_line() -> None:
+    dear = msgspec.structs.replace(drawing("dear", "1"), cost=Decimal(10) ** 12)
+    life = Life(Catalogue((*FEATURES, dear), (plan("pro", limit("credits", None)),)), NOW, subscription(NOW))
+
+    with pytest.raises(ValidationError, match="10\\^18") as caught:
+        life.consume(wanted(1, "credits"), wanted(10**7, "dear"))
+
+    assert [field.path for field in caught.value.fields] == [("input", "lines", "1", "amount")]
+
+
 class TestCorrect:
     def test_too_much_goes_back_the_last_taken_first(self) -> None:
         life = begun(limit("credits", 4), grants=(credit_grant("top_up", 10),))
