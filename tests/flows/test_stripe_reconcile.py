@@ -1,8 +1,11 @@
 """What no webhook told: found by its event, by a fetch of the customer, and said in the status."""
 
+import json
+import subprocess
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from support.service import Api, Service, api, eventually_equal, make_workspace
+from support.service import COMMAND, Api, Service, api, eventually_equal, make_workspace
 from support.stripe_account import Account, deliver
 
 
@@ -58,3 +61,31 @@ async def test_the_catalogue_is_fetched(with_stripe: Service, account: Account) 
 
         assert [count["type"] for count in found["counts"]] == ["product", "price"]
         assert all(count["changed"] >= 1 for count in found["counts"])
+
+
+def entitled(service: Service, *arguments: str) -> dict[str, Any]:
+    """Run a command at the service and return the JSON that it printed."""
+    environment = {**service.environment, "ENTITLED_URL": f"{service.url}/graphql", "ENTITLED_API_KEY": service.key}
+    ran = subprocess.run(
+        [COMMAND, *arguments, "--json"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+async def test_the_commands_start_it_and_wait_for_the_end(with_stripe: Service, account: Account, name: str) -> None:
+    async with api(with_stripe) as client:
+        await make_workspace(client, name)
+        account.subscribe(account.price(), name)
+
+        foreseen = entitled(with_stripe, "stripe", "backfill", "--dry-run")
+        assert not await access(client, name)
+        done = entitled(with_stripe, "stripe", "backfill")
+        reconciled = entitled(with_stripe, "stripe", "reconcile")
+
+        assert await access(client, name)
+        assert (foreseen["status"], foreseen["dryRun"]) == ("FINISHED", True)
+        assert {changed["type"] for changed in foreseen["changed"]} >= {"customer", "subscription"}
+        assert (done["status"], done["listed"]) == ("FINISHED", foreseen["listed"])
+        assert reconciled["listed"] >= 1
+        assert reconciled["askedSinceAt"] is None
