@@ -15,11 +15,7 @@ from starlette.applications import Starlette
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
 from app.domain.change import Kind
-from app.domain.errors import UnavailableError
-from app.domain.stripe_backfill import TypeCount
 from app.domain.stripe_event import StripeEvent
-from app.domain.stripe_reconcile import StripeReconcile
-from app.domain.sync_status import ReconcileResult, StripeBacklog, StripeSyncStatus, SyncStatus
 from app.gateways.clock import SystemClock, Uuid7Ids
 from app.gateways.stripe import StripeProcessor, StripeSignatures, is_livemode
 from app.graphql.endpoint import graphql_routes
@@ -28,11 +24,9 @@ from app.http.auth import authenticate
 from app.http.routes import build_app
 from app.http.server import serve_until_told, url_of
 from app.http.stripe_webhook import EventRefusedError, read_event, webhook_route
-from app.ports.stripe import ProcessorRefusedError
 from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
-from app.services.stripe_reconcile import JOB as RECONCILE_JOB
 from app.settings import Settings
 from app.store.audit import MongoAuditTrail
 from app.store.inbox import MongoInbox
@@ -41,6 +35,7 @@ from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
+from sync.control import SyncControl
 from sync.jobs.audit_seal import audit_seal_job
 from sync.jobs.migrations import MigrationWorker
 from sync.jobs.stripe_backfill import BackfillWorker
@@ -54,83 +49,6 @@ OnReady = Callable[[str], Awaitable[None] | None]
 _DAY_S: Final = 86_400
 
 log = logger(__name__)
-
-
-class _Sync:
-    """What the edges may ask of the services that keep RAM true. The services are known once they are composed."""
-
-    service: SyncService
-    stripe: StripeWorker
-    migrations: MigrationWorker
-    backfill: BackfillWorker
-    reconcile: ReconcileWorker
-    lists: Lists | None
-
-    def __init__(self, cache: BillingCache, inbox: MongoInbox, jobs: MongoJobStates) -> None:
-        self._cache = cache
-        self._inbox = inbox
-        self._jobs = jobs
-
-    async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
-        return await self.service.resync(workspace_id=workspace_id, dry_run=dry_run)
-
-    async def status(self) -> SyncStatus:
-        backlog = await self._backlog()
-        reconciled = await self._reconciled() if backlog else None
-        return SyncStatus(
-            cache=self._cache.status(),
-            workers=self.service.worker_statuses(),
-            reconcile=self.service.reconcile_status(),
-            stripe=StripeSyncStatus(
-                mode=self.stripe.mode,
-                backlog=backlog,
-                unmapped_prices=self._cache.unmapped_prices(),
-                trouble=self.stripe.trouble or self.reconcile.trouble,
-                backoff=self.stripe.backoff,
-                drift=reconciled.drift if reconciled else None,
-                last_reconcile_at=reconciled.last_reconcile_at if reconciled else None,
-            ),
-        )
-
-    async def _backlog(self) -> StripeBacklog | None:
-        try:
-            return await self._inbox.backlog()
-        except UnavailableError:
-            return None
-
-    async def _reconciled(self) -> StripeReconcile | None:
-        """Return what reconciling with Stripe remembers; before the first time nothing has drifted."""
-        try:
-            state, _ = await self._jobs.read(RECONCILE_JOB, StripeReconcile)
-        except UnavailableError:
-            return None
-        return state or StripeReconcile(watching_since_at=0, seen_at=0)
-
-    async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
-        return await self._asking().sync_customer(customer_id)
-
-    async def sync_catalog(self) -> tuple[TypeCount, ...]:
-        return await self._asking().sync_catalog()
-
-    def _asking(self) -> Lists:
-        if self.lists is None:
-            raise ProcessorRefusedError("there is no key to ask Stripe with")
-        return self.lists
-
-    def wake(self) -> None:
-        self.stripe.wake()
-
-    def wake_migrations(self) -> None:
-        self.migrations.wake()
-
-    def wake_backfill(self) -> None:
-        self.backfill.wake()
-
-    def wake_reconcile(self) -> None:
-        self.reconcile.wake()
-
-    def is_ready(self) -> bool:
-        return self.service.is_ready()
 
 
 async def run(settings: Settings, *, sockets: Sequence[socket.socket], on_ready: OnReady | None = None) -> None:
@@ -151,7 +69,7 @@ async def run(settings: Settings, *, sockets: Sequence[socket.socket], on_ready:
 
 
 @asynccontextmanager
-async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[Starlette, _Sync]]:
+async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[Starlette, SyncControl]]:
     """Build everything, and keep RAM true while the block runs."""
     processor = _processor(settings)
     rt, sync = _runtime(settings, mongo, processor)
@@ -178,14 +96,14 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
             await processor.close()
 
 
-def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None) -> tuple[Runtime, _Sync]:
+def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None) -> tuple[Runtime, SyncControl]:
     """Build what every use case is given, and the workers that are given it."""
     clock, ids = SystemClock(), Uuid7Ids()
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=settings.default_plan)
     store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
     inbox, ledger = MongoInbox(mongo, clock), MongoLedger(mongo)
     jobs = MongoJobStates(mongo, clock)
-    sync = _Sync(cache, inbox, jobs)
+    sync = SyncControl(cache, inbox, jobs)
     rt = Runtime(
         clock=clock,
         ids=ids,
@@ -240,7 +158,7 @@ def _app(settings: Settings, rt: Runtime) -> Starlette:
     return build_app(rt, routes=[*api, *page, webhook])
 
 
-async def _announce(sync: _Sync, url: str, on_ready: OnReady | None) -> None:
+async def _announce(sync: SyncControl, url: str, on_ready: OnReady | None) -> None:
     """Say where the service is, once it can answer."""
     log.info("listening", url=url)
     await sync.service.until_ready()
