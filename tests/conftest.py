@@ -11,6 +11,10 @@ import pytest
 from app.sandbox.mongod import EmbeddedMongod
 
 
+_FORGETS_SOON = ("--setParameter", "minSnapshotHistoryWindowInSeconds=2")
+"""The files of a dropped database stay open for so long (default 300 s): those of thousands would be too many."""
+
+
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the address of a replica set: TEST_MONGODB_URI where set, else an embedded one."""
@@ -18,7 +22,7 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if given:
         yield given
         return
-    mongod = EmbeddedMongod.start(Path(tmp_path_factory.mktemp("mongod")))
+    mongod = EmbeddedMongod.start(Path(tmp_path_factory.mktemp("mongod")), extra_args=_FORGETS_SOON)
     yield mongod.uri
     mongod.stop()
 
