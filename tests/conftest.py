@@ -10,7 +10,6 @@ import pytest
 
 from app.sandbox.mongod import EmbeddedMongod
 
-
 _FORGETS_SOON = ("--setParameter", "minSnapshotHistoryWindowInSeconds=2")
 """The files of a dropped database stay open for so long (default 300 s): those of thousands would be too many."""
 
