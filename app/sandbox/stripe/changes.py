@@ -49,7 +49,7 @@ def _verb(before: JsonObject | None, after: JsonObject) -> str:
         case old, new if old == new:
             return "updated"
         case _, "canceled":
-            return "deleted"
+            return "deleted" if after["object"] == "subscription" else "canceled"
         case _, "paused":
             return "paused"
         case "paused", "active":

@@ -29,6 +29,12 @@ def test_difference_holds_the_former_values_only() -> None:
             id="canceled",
         ),
         pytest.param(
+            {"object": "payment_intent", "status": "requires_payment_method"},
+            {"object": "payment_intent", "status": "canceled"},
+            "payment_intent.canceled",
+            id="a payment is canceled",
+        ),
+        pytest.param(
             {"object": "subscription", "status": "canceled"},
             {"object": "subscription", "status": "canceled"},
             "customer.subscription.updated",
