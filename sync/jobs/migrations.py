@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from app.cache.feed import SYNC_TOPIC
 from app.domain.errors import ConflictError, UnavailableError
 from app.domain.migration import Migration, MigrationStatus
 from app.runtime import Runtime
@@ -12,6 +11,7 @@ from app.services.migrations import pending, step
 from app.telemetry import logger
 from sync.bell import Bell
 from sync.cancellation import obey_cancellation
+from sync.jobs.lease import until_loaded
 
 _log = logger(__name__)
 
@@ -36,7 +36,7 @@ class MigrationWorker:
 
         Raises what went wrong, once all others went on: the supervisor starts it again.
         """
-        await self._until_loaded()
+        await until_loaded(self._rt.cache)
         while True:
             self._bell.silence()
             errors: list[Exception] = []
@@ -51,11 +51,6 @@ class MigrationWorker:
                 raise ExceptionGroup("migrations failed", errors)
             well()
             await self._bell.wait(self._poll_s)
-
-    async def _until_loaded(self) -> None:
-        with self._rt.cache.feed.subscribe(SYNC_TOPIC) as changes:
-            while not self._rt.cache.ready:
-                await changes.wait(None)
 
     async def _finish(self, migration: Migration, well: Callable[[], None]) -> None:
         clock = asyncio.get_running_loop().time

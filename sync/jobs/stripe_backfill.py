@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from app.cache.feed import SYNC_TOPIC
 from app.domain.stripe_backfill import Backfill, BackfillStatus, advanced, failed, finished, restarted
 from app.ports.stripe import CursorGoneError, ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
@@ -14,9 +13,9 @@ from app.services.stripe_backfill import JOB
 from app.telemetry import logger
 from sync.bell import Bell
 from sync.cancellation import obey_cancellation
+from sync.jobs.lease import JobLease, until_loaded
 from sync.stripe.lists import EVERYTHING, Lists
 
-_LEASE_MS: Final = 20_000  # longer than a page takes; where one takes longer, a replica reads it too, which is safe
 _RENEWED_S: Final = 5
 _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_ASKED_S: Final = 600.0
@@ -40,7 +39,7 @@ class BackfillWorker:
         self._jitter = jitter
         self._poll_s = poll_s
         self._pause_s = pause_s
-        self._token = rt.ids.secret()
+        self._lease = JobLease(rt, JOB)
         self._bell = Bell()
 
     def wake(self) -> None:
@@ -53,28 +52,20 @@ class BackfillWorker:
             well()
             await asyncio.Event().wait()
             return
-        await self._until_loaded()
+        await until_loaded(self._rt.cache)
         while True:
             self._bell.silence()
-            if await self._is_wanted() and await self._hold():
+            if await self._is_wanted() and await self._lease.hold():
                 try:
                     await self._work(self._lists, well)
                 finally:
-                    await self._rt.jobs.give_up(JOB, self._token)
+                    await self._lease.give_up()
             well()
             await self._bell.wait(self._poll_s)
-
-    async def _until_loaded(self) -> None:
-        with self._rt.cache.feed.subscribe(SYNC_TOPIC) as changes:
-            while not self._rt.cache.ready:
-                await changes.wait(None)
 
     async def _is_wanted(self) -> bool:
         run, _ = await self._rt.jobs.read(JOB, Backfill)
         return run is not None and run.status is BackfillStatus.RUNNING
-
-    async def _hold(self) -> bool:
-        return await self._rt.jobs.lease(JOB, self._token, until_at=self._rt.clock.now_at() + _LEASE_MS)
 
     async def _work(self, lists: Lists, well: Callable[[], None]) -> None:
         run, revision = await self._rt.jobs.read(JOB, Backfill)
@@ -121,7 +112,7 @@ class BackfillWorker:
         """Hold on to the lease, and wait where Stripe's API fails, longer each time; False where the lease is lost."""
         growing_s = min(self._pause_s * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_S) * (0.5 + self._jitter() / 2)
         left_s = max(growing_s, min(asked_s, _LONGEST_ASKED_S)) if failures else 0.0
-        while await self._hold():
+        while await self._lease.hold():
             if left_s <= 0:
                 return True
             obey_cancellation()

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from app.cache.feed import SYNC_TOPIC
 from app.domain.change import Kind
 from app.domain.stripe_event import ObjectName, StripeEvent, StripeEventFilter, StripeEventStatus
 from app.domain.stripe_object import StripeObject
@@ -18,12 +17,12 @@ from app.services.stripe_reconcile import JOB, first_state
 from app.telemetry import logger
 from sync.bell import Bell
 from sync.cancellation import obey_cancellation
+from sync.jobs.lease import JobLease, until_loaded
 from sync.stripe.lists import PRICES, PRODUCTS, Absorbed, Lists
 
 OVERLAP_MS: Final = 15 * 60_000
 """How much older than the newest event an event may be that is listed late."""
 
-_LEASE_MS: Final = 20_000
 _RELISTED: Final = (*PRODUCTS, *PRICES, Listing("subscription"))  # without a status Stripe leaves out the canceled ones
 _RELISTED_TYPES: Final = frozenset(listing.type for listing in _RELISTED)
 _EVENTS_OF_ONE: Final = 50
@@ -69,7 +68,7 @@ class ReconcileWorker:
         self._relist_hour = relist_hour
         self._poll_s = poll_s
         self._most_suspects = most_suspects
-        self._token = rt.ids.secret()
+        self._lease = JobLease(rt, JOB)
         self._bell = Bell()
         self._revision = 0
         self._resume_at = 0
@@ -86,10 +85,10 @@ class ReconcileWorker:
             well()
             await asyncio.Event().wait()
             return
-        await self._until_loaded()
+        await until_loaded(self._rt.cache)
         while True:
             self._bell.silence()
-            if await self._is_wanted() and await self._hold():
+            if await self._is_wanted() and await self._lease.hold():
                 try:
                     await self._reconcile(self._lists)
                     self.trouble = None
@@ -100,14 +99,9 @@ class ReconcileWorker:
                     self.trouble = str(error)[:_ERROR_LENGTH]
                     _log.warning("stripe_reconcile_failed", error=self.trouble)
                 finally:
-                    await self._rt.jobs.give_up(JOB, self._token)
+                    await self._lease.give_up()
             well()
             await self._bell.wait(self._poll_s)
-
-    async def _until_loaded(self) -> None:
-        with self._rt.cache.feed.subscribe(SYNC_TOPIC) as changes:
-            while not self._rt.cache.ready:
-                await changes.wait(None)
 
     async def _is_wanted(self) -> bool:
         state, _ = await self._rt.jobs.read(JOB, StripeReconcile)
@@ -119,9 +113,6 @@ class ReconcileWorker:
     def _is_night(self, state: StripeReconcile) -> bool:
         return is_relist_due(state, self._rt.clock.now_at(), hour=self._relist_hour)
 
-    async def _hold(self) -> bool:
-        return await self._rt.jobs.lease(JOB, self._token, until_at=self._rt.clock.now_at() + _LEASE_MS)
-
     async def _save(self, state: StripeReconcile) -> StripeReconcile:
         """Store the state and hold on to the lease. Raises `_LostLeaseError`."""
         if not await self._rt.jobs.write(JOB, state, revision=self._revision):
@@ -132,7 +123,7 @@ class ReconcileWorker:
 
     async def _keep(self) -> None:
         obey_cancellation()
-        if not await self._hold():
+        if not await self._lease.hold():
             raise _LostLeaseError
 
     async def _reconcile(self, lists: Lists) -> None:
