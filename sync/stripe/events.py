@@ -19,6 +19,7 @@ from sync.cancellation import obey_cancellation
 from sync.stripe.batch import Batches, find_workspaces
 from sync.stripe.decide import Fate, Verdict
 from sync.stripe.decode import DecodeError
+from sync.stripe.follow_up import follow_up
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
 
 MOST_ATTEMPTS: Final = 12
@@ -184,7 +185,10 @@ class StripeWorker:
     ) -> None:
         """Follow up what was stored, note the events, then give the object up: a crash between repeats the work."""
         for verdict in verdicts:
-            await self._follow_up(lease.object, verdict)
+            if verdict.linked:
+                await self._queue.release([verdict.linked])
+            for name in follow_up(self._rt, lease.object.id, verdict):
+                await self._queue.mark(name.type, name.id)
         parked = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.PARKED), None)
         dead = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.DEAD), None)
         each = list(verdicts) if len(verdicts) == len(events) else list(verdicts) * len(events)
@@ -196,19 +200,6 @@ class StripeWorker:
             await self._queue.bury(lease, error=dead.reason or "")
         else:
             await self._queue.clear(lease)
-
-    async def _follow_up(self, dirty: DirtyObject, verdict: Verdict) -> None:
-        if verdict.is_unknown_transition:
-            self._rt.metrics.count("stripe_unknown_transitions")
-            _log.warning("stripe_unknown_transition", object=dirty.id)
-        if verdict.linked:
-            await self._queue.release([verdict.linked])
-        if verdict.missing_customer:
-            await self._queue.mark("customer", verdict.missing_customer)
-        state = self._rt.cache.state(verdict.left) if verdict.left else None
-        for sub in state.subscriptions if state else ():
-            if sub.stripe_customer_id == dirty.id:
-                await self._queue.mark("subscription", sub.id)
 
     async def _note(
         self, events: Sequence[StripeEvent], verdicts: Sequence[Verdict], trace: StripeTrace, *, is_parked: bool

@@ -24,6 +24,7 @@ from app.runtime import Runtime
 from app.telemetry import logger
 from sync.stripe.batch import Batches, load_view
 from sync.stripe.decide import Fate, Verdict, decide
+from sync.stripe.follow_up import follow_up
 from sync.stripe.readings import Reading, from_fetched
 
 PRODUCTS: Final = (Listing("product", (("active", "true"),)), Listing("product", (("active", "false"),)))
@@ -162,17 +163,8 @@ class Lists:
     def _dirty(self, reading: Reading, verdict: Verdict | None) -> Iterator[ObjectName]:
         if verdict is None or verdict.fate in (Fate.PARKED, Fate.DEAD):
             yield ObjectName(reading.type, reading.id)
-        if verdict is None:
-            return
-        if verdict.is_unknown_transition:
-            self._rt.metrics.count("stripe_unknown_transitions")
-            _log.warning("stripe_unknown_transition", object=reading.id)
-        if verdict.missing_customer:
-            yield ObjectName("customer", verdict.missing_customer)
-        state = self._rt.cache.state(verdict.left) if verdict.left else None
-        for sub in state.subscriptions if state else ():
-            if sub.stripe_customer_id == reading.id:
-                yield ObjectName("subscription", sub.id)
+        if verdict is not None:
+            yield from follow_up(self._rt, reading.id, verdict)
 
 
 class _Created(msgspec.Struct):
