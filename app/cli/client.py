@@ -4,10 +4,11 @@ import ipaddress
 import json
 import os
 import re
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from app.cli import output
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080/graphql"
 _TIMEOUT_S: Final = 60
+_PATIENCE_S: Final = 60
+_ASKED_AGAIN_S: Final = 0.3
 _PAGE: Final = 100
 _OF_CODE: Final[Mapping[str, ExitCode]] = {
     "UNAUTHENTICATED": ExitCode.NOT_ALLOWED,
@@ -34,6 +37,19 @@ _RETRY: Final = "; retry with the same idempotencyKey"  # which a query has not,
 _VARIABLE: Final = re.compile(r"^Variable '\$(?:input' has invalid value at \.|(\w+)' has invalid value(?=: ))")
 
 Fields = dict[str, Any]
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[], T], *, every_s: float = _ASKED_AGAIN_S) -> T:
+    """Ask; where nobody answers, as while a server restarts, ask again for a minute."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except CommandError as error:
+            if error.exit_code != ExitCode.UNREACHABLE or time.monotonic() > deadline:
+                raise
+        time.sleep(every_s)
 
 
 class UnansweredError(CommandError):

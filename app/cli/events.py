@@ -4,12 +4,13 @@ import time
 import uuid
 from collections.abc import Generator, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
 
 from app.cli import options, output
-from app.cli.client import Client, UnansweredError
+from app.cli.client import Client, UnansweredError, patiently
 from app.cli.failure import CommandError, ExitCode
 
 app = typer.Typer(help="Stripe's events in the inbox. Needs the scope OPERATOR.", no_args_is_help=True)
@@ -39,7 +40,6 @@ _COLUMNS: Final[dict[str, output.Column]] = {
     "REASON": "reason",
 }
 _OVERLAP_S: Final = 10  # replicas' clocks differ, so that what came later may say that it came earlier
-_PATIENCE_S: Final = 60.0
 _MOST_LAST: Final = 100
 
 _Fields = dict[str, Any]
@@ -244,21 +244,11 @@ def _follow(client: Client, wanted: _Fields, *, last: int, every_s: float) -> Ge
     while True:
         time.sleep(every_s)
         since = options.moved(max(seen.values()), -_OVERLAP_S) if seen else None
-        found = _collect_patiently(client, {**wanted, "from": since}, every_s)
+        asked = {**wanted, "from": since}
+        found = patiently(partial(client.collect, _LIST, "stripeEvents", asked), every_s=every_s)
         fresh = [e for e in reversed(found) if e["id"] not in seen and e["receivedAt"] >= oldest_at]
         seen = {event["id"]: event["receivedAt"] for event in found} or seen
         yield from fresh
-
-
-def _collect_patiently(client: Client, wanted: _Fields, every_s: float) -> list[_Fields]:
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return client.collect(_LIST, "stripeEvents", wanted)
-        except CommandError as error:
-            if error.exit_code != ExitCode.UNREACHABLE or time.monotonic() > deadline:
-                raise
-        time.sleep(every_s)
 
 
 def _line(event: _Fields) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.cli import options, output
-from app.cli.client import Client
+from app.cli.client import Client, patiently
 from app.cli.failure import CommandError, ExitCode
 
 app = typer.Typer(
@@ -35,7 +35,6 @@ _COLUMNS: Final[dict[str, output.Column]] = {
     "ENDED": "finishedAt",
 }
 _POLL_S: Final = 0.3
-_PATIENCE_S: Final = 60.0
 
 _Fields = dict[str, Any]
 _MigrationId = Annotated[str, typer.Argument(metavar="MIGRATION", help="The migration's id, mig_….")]
@@ -85,7 +84,7 @@ def wait_for(client: Client, migration: str) -> _Fields:
     """
     with _progress() as show:
         while True:
-            found = _read_patiently(client, migration)
+            found = patiently(lambda: _read(client, migration))
             show(found)
             if found["status"] != "RUNNING":
                 break
@@ -101,17 +100,6 @@ def _read(client: Client, migration: str) -> _Fields:
         problem = f"there is no migration {migration!r}; `entitled migrations list` names them"
         raise CommandError(problem, ExitCode.NO)
     return found
-
-
-def _read_patiently(client: Client, migration: str) -> _Fields:
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            return _read(client, migration)
-        except CommandError as error:
-            if error.exit_code != ExitCode.UNREACHABLE or time.monotonic() > deadline:
-                raise
-        time.sleep(_POLL_S)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.cli import options, output
-from app.cli.client import Client
+from app.cli.client import Client, patiently
 from app.cli.failure import CommandError, ExitCode
 
 _BACKFILL: Final = """id status dryRun counts { type listed changed parked failed } listed objectsPerSecond secondsLeft
@@ -24,7 +24,6 @@ _COUNTS: Final[dict[str, output.Column]] = {
 }
 _CHANGED: Final[dict[str, output.Column]] = {"TYPE": "type", "OBJECT": "id"}
 _POLL_S: Final = 0.3
-_PATIENCE_S: Final = 60.0
 _TOLD_EVERY: Final = 1000  # objects, where no terminal shows a bar
 
 _Fields = dict[str, Any]
@@ -61,7 +60,7 @@ def _wait_for(client: Client, id: str) -> _Fields:
     """
     with _progress() as show:
         while True:
-            found = _read_patiently(client, id)
+            found = _read(client, id)
             show(found)
             if found["status"] != "RUNNING":
                 break
@@ -71,19 +70,11 @@ def _wait_for(client: Client, id: str) -> _Fields:
     return found
 
 
-def _read_patiently(client: Client, id: str) -> _Fields:
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            found = client.query(_SHOW)["stripeBackfill"]
-        except CommandError as error:
-            if error.exit_code != ExitCode.UNREACHABLE or time.monotonic() > deadline:
-                raise
-        else:
-            if not found or found["id"] != id:
-                raise CommandError(f"{id} has ended, and another backfill was started since", ExitCode.NO)
-            return found
-        time.sleep(_POLL_S)
+def _read(client: Client, id: str) -> _Fields:
+    found = patiently(lambda: client.query(_SHOW)["stripeBackfill"])
+    if not found or found["id"] != id:
+        raise CommandError(f"{id} has ended, and another backfill was started since", ExitCode.NO)
+    return found
 
 
 @contextmanager

@@ -6,15 +6,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from app.cli import options, output
-from app.cli.client import Client
-from app.cli.failure import CommandError, ExitCode
+from app.cli.client import Client, patiently
 
 _STATE: Final = """watchingSinceAt askedSinceAt lastReconcileAt lastRelistAt listed recovered drift
   drifted { type id foundAt }"""
 _SHOW: Final = f"{{ stripeReconcile {{ {_STATE} }} }}"
 _DRIFTED: Final[dict[str, output.Column]] = {"TYPE": "type", "OBJECT": "id", "FOUND": "foundAt"}
 _POLL_S: Final = 0.3
-_PATIENCE_S: Final = 60.0
 
 _Fields = dict[str, Any]
 
@@ -47,15 +45,8 @@ def reconcile(
 
 def _until_done(client: Client) -> _Fields:
     """Wait until the events were brought; a server that restarts is asked again for a minute."""
-    deadline = time.monotonic() + _PATIENCE_S
     while True:
-        try:
-            found = client.query(_SHOW)["stripeReconcile"]
-        except CommandError as error:
-            if error.exit_code != ExitCode.UNREACHABLE or time.monotonic() > deadline:
-                raise
-        else:
-            deadline = time.monotonic() + _PATIENCE_S
-            if found and found["askedSinceAt"] is None:
-                return found
+        found = patiently(lambda: client.query(_SHOW)["stripeReconcile"])
+        if found and found["askedSinceAt"] is None:
+            return found
         time.sleep(_POLL_S)
