@@ -8,11 +8,12 @@ import msgspec
 from app.domain import ids
 from app.domain.api_key import Principal
 from app.domain.change import Record
-from app.domain.errors import ConflictError, StripeRefusedError
+from app.domain.errors import ConflictError
 from app.domain.faults import idempotency_key_faults, refuse
 from app.domain.stripe_backfill import Backfill, BackfillStatus
 from app.runtime import Runtime
 from app.services.idempotency import once
+from app.services.stripe_access import require_stripe
 from app.telemetry import logger
 
 JOB: Final = "stripe_backfill"
@@ -42,7 +43,7 @@ async def start_backfill(rt: Runtime, principal: Principal, input: BackfillStrip
     Raises `ConflictError` while one runs, in whichever process; `StripeRefusedError` without a key to ask Stripe with.
     """
     refuse(idempotency_key_faults(input.idempotency_key))
-    refuse_without_stripe(rt)
+    require_stripe(rt)
     request = f"{principal.id}:{input.idempotency_key}"
     begun: list[Backfill] = []
 
@@ -67,12 +68,6 @@ async def start_backfill(rt: Runtime, principal: Principal, input: BackfillStrip
 async def current_backfill(rt: Runtime) -> Backfill | None:
     """Return the backfill that runs, else the last one; None where there never was one."""
     return (await rt.jobs.read(JOB, Backfill))[0]
-
-
-def refuse_without_stripe(rt: Runtime) -> None:
-    """Raise `StripeRefusedError` where there is no key to ask Stripe with."""
-    if rt.stripe is None:
-        raise StripeRefusedError("there is no key to ask Stripe with; set STRIPE_SECRET_KEY where the service runs")
 
 
 async def _begin(rt: Runtime, request: str, *, dry_run: bool) -> Backfill:

@@ -12,7 +12,7 @@ from app.domain.faults import idempotency_key_faults, refuse
 from app.domain.stripe_reconcile import Asked, StripeReconcile
 from app.runtime import Runtime
 from app.services.idempotency import once
-from app.services.stripe_backfill import refuse_without_stripe
+from app.services.stripe_access import require_stripe
 from app.telemetry import logger
 
 JOB: Final = "stripe_reconcile"
@@ -36,7 +36,7 @@ async def ask_reconcile(rt: Runtime, principal: Principal, input: ReconcileStrip
     Raises `ValidationError` for a time that Stripe lists no events of, `StripeRefusedError` without a key to ask with.
     """
     refuse(idempotency_key_faults(input.idempotency_key))
-    refuse_without_stripe(rt)
+    require_stripe(rt)
     asked = Asked(f"{principal.id}:{input.idempotency_key}", input.since_at)
 
     async def decide() -> Sequence[Record]:

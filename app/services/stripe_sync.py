@@ -7,14 +7,13 @@ import msgspec
 
 from app.domain.api_key import Principal
 from app.domain.change import Record
-from app.domain.errors import ConflictError, StripeRefusedError, UnavailableError
+from app.domain.errors import ConflictError
 from app.domain.faults import idempotency_key_faults, refuse
 from app.domain.stripe_backfill import TypeCount
-from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
 from app.services.idempotency import once
 from app.services.loading import load_state, load_workspace
-from app.services.stripe_backfill import refuse_without_stripe
+from app.services.stripe_access import asking_stripe, require_stripe
 
 CUSTOMER_OPERATION: Final = "syncCustomer"
 CATALOG_OPERATION: Final = "syncCatalog"
@@ -67,16 +66,12 @@ async def _once(
     fetch: Callable[[], Awaitable[tuple[TypeCount, ...]]],
 ) -> Synced:
     refuse(idempotency_key_faults(input.idempotency_key))
-    refuse_without_stripe(rt)
+    require_stripe(rt)
     fetched: list[TypeCount] = []
 
     async def decide() -> Sequence[Record]:
-        try:
+        with asking_stripe():
             fetched[:] = await fetch()
-        except ProcessorRefusedError as error:
-            raise StripeRefusedError(f"Stripe refuses: {error}") from error
-        except ProcessorUnavailableError as error:
-            raise UnavailableError(f"Stripe does not answer: {error}; ask again later") from error
         return ()
 
     def answer() -> str:

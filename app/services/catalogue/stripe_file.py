@@ -7,14 +7,13 @@ from typing import Final
 import msgspec
 
 from app.domain.catalogue_rules import TRIAL_DAYS_MAX
-from app.domain.errors import StripeRefusedError, UnavailableError
 from app.domain.faults import INPUT, NAME_MAX, text_faults
 from app.domain.plan import Catalogue, Feature, FeatureType, Plan, PlanFeature, PlanPrice
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
-from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
 from app.services.catalogue.export import blocks
 from app.services.catalogue.writing import comment
+from app.services.stripe_access import asking_stripe, require_stripe
 
 _KEY_MAX: Final = 64
 _PLAN_KEY: Final = "plan_key"
@@ -35,14 +34,9 @@ async def import_from_stripe(rt: Runtime) -> str:
 
     Raises `StripeRefusedError` and `UnavailableError`.
     """
-    if rt.stripe is None:
-        raise StripeRefusedError("there is no key to ask Stripe with; set STRIPE_SECRET_KEY where the service runs")
-    try:
-        found = await rt.stripe.catalogue()
-    except ProcessorRefusedError as error:
-        raise StripeRefusedError(f"Stripe refuses: {error}") from error
-    except ProcessorUnavailableError as error:
-        raise UnavailableError(f"Stripe does not answer: {error}; ask again later") from error
+    source = require_stripe(rt)
+    with asking_stripe():
+        found = await source.catalogue()
     return stripe_file(found, rt.cache.catalogue())
 
 
