@@ -62,11 +62,16 @@ class Case:
         is_refused = refusal(feature, self._offer(feature), room.supply, charge_of(feature, amount)) is not None
         return None if is_refused or room.supply.is_empty else room
 
+    def feature(self, key: str) -> Feature:
+        """Return the feature. Raises `NotFoundError`."""
+        feature = self.catalogue.features.get(key)
+        if feature is None:
+            raise NotFoundError("feature", key)
+        return feature
+
     def room(self, feature_key: str) -> Room:
         """Return what there is, whether or not it may be used. Raises `NotFoundError`."""
-        feature = self.catalogue.features.get(feature_key)
-        if feature is None:
-            raise NotFoundError("feature", feature_key)
+        feature = self.feature(feature_key)
         supply = supply_of(self._offer(feature), self.state.balance, self.at)
         return Room(feature, supply, self._counted(self.catalogue.balance_feature(feature)))
 

@@ -158,8 +158,8 @@ def record(case: Case, line: Wanted, *, occurred_at: int | None = None) -> Taken
 
 def set_level(case: Case, line: Wanted) -> Taken:
     """Make a FLUCTUATING feature's level `line.amount`; the ledger's line has the difference, which may be 0."""
-    room = case.room(line.feature_key)
-    return record(case, Wanted(line.feature_key, line.amount - level_of(_open(case), room.feature)))
+    before = level_of(_open(case), case.feature(line.feature_key))
+    return record(case, Wanted(line.feature_key, line.amount - before))
 
 
 def correct(
@@ -240,7 +240,7 @@ def _worth(case: Case, original: Sequence[UsageLine], amount: Decimal) -> Decima
     whole, charge = sum((line.amount for line in original), _ZERO), sum((line.charge for line in original), _ZERO)
     if amount <= whole:
         return share_of(charge, amount, whole)
-    return charge + charge_of(case.room(original[0].feature_key).feature, amount - whole)
+    return charge + charge_of(case.feature(original[0].feature_key), amount - whole)
 
 
 def _line(room: Room, amount: Decimal) -> UsageLine:
