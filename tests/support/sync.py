@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from support.clock import FrozenClock
@@ -108,3 +108,15 @@ def raw_grant(id: str, workspace_id: str = "ws_1", *, version: int = 1, reason: 
 def raw_workspace(id: str, **fields: object) -> dict[str, object]:
     """Return the document of a workspace as another application would write it."""
     return {"_id": id, "version": 1, "incarnation": "i", **fields}
+
+
+@asynccontextmanager
+async def at_work(work: Work, well: Callable[[], None] = lambda: None) -> AsyncGenerator[asyncio.Task[None]]:
+    """Let a worker run while the block does."""
+    task = asyncio.create_task(work(well))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

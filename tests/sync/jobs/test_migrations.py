@@ -1,14 +1,15 @@
 """The worker that moves subscribers: what it takes up, and what does not stop it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace as replace_in
 from typing import Any
 
 import pytest
 from support.records import DAY, NOW, item, migration, plan, sub, workspace
 from support.runtime import put, running
+from support.sync import at_work
 
 from app.cache.cache import BillingCache
 from app.cache.feed import SYNC_TOPIC, Feed
@@ -71,17 +72,10 @@ async def rt(mongodb_uri: str, database: str) -> AsyncIterator[Runtime]:
         yield runtime
 
 
-@asynccontextmanager
-async def working(
+def working(
     worker: MigrationWorker, well: Callable[[], None] = lambda: None
-) -> AsyncGenerator[asyncio.Task[None]]:
-    task = asyncio.create_task(worker.run(well))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    return at_work(worker.run, well)
 
 
 async def status_of(rt: Runtime, id: str) -> MigrationStatus:

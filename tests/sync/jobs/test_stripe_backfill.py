@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace as replace_in
 from typing import Any
 
@@ -11,6 +11,7 @@ from support.records import workspace
 from support.runtime import ADMIN, FakeStripe
 from support.stripe import T0, FakeProcessor, Json, Sync, customer, eventually, price, product, subscription, syncing
 from support.stripe_lists import FakeLists
+from support.sync import at_work
 
 from app.domain.errors import UnavailableError
 from app.domain.stripe_backfill import Backfill, BackfillStatus
@@ -49,17 +50,10 @@ async def start(sync: Sync, *, dry_run: bool = False, key: str = "k") -> Backfil
     return (await start_backfill(sync.rt, ADMIN, BackfillStripeInput(idempotency_key=key, dry_run=dry_run))).backfill
 
 
-@asynccontextmanager
-async def working(sync: Sync, stripe: FakeLists, **settings: Any) -> AsyncIterator[None]:
+def working(sync: Sync, stripe: FakeLists, **settings: Any) -> AbstractAsyncContextManager[object]:
     lists = Lists(sync.rt, sync.inbox, stripe)
     quick = {"jitter": lambda: 0.5, "poll_s": 0.02, "pause_s": 0.01}
-    task = asyncio.create_task(BackfillWorker(sync.rt, lists, **{**quick, **settings}).run(lambda: None))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return at_work(BackfillWorker(sync.rt, lists, **{**quick, **settings}).run)
 
 
 async def now(sync: Sync) -> Backfill:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from support.records import workspace
 from support.runtime import ADMIN, FakeStripe
 from support.stripe import T0, Sync, customer, event, eventually, price, product, stored_event, subscription, syncing
 from support.stripe_lists import FakeLists
+from support.sync import at_work
 
 from app.domain.stripe_event import StripeEvent
 from app.domain.stripe_reconcile import StripeReconcile, is_relist_due
@@ -49,15 +50,8 @@ def worker(sync: Sync, stripe: FakeLists, **settings: Any) -> ReconcileWorker:
     return ReconcileWorker(sync.rt, Lists(sync.rt, sync.inbox, stripe), read, poll_s=0.01, **settings)
 
 
-@asynccontextmanager
-async def working(sync: Sync, stripe: FakeLists, **settings: Any) -> AsyncIterator[None]:
-    task = asyncio.create_task(worker(sync, stripe, **settings).run(lambda: None))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+def working(sync: Sync, stripe: FakeLists, **settings: Any) -> AbstractAsyncContextManager[object]:
+    return at_work(worker(sync, stripe, **settings).run)
 
 
 async def state_of(sync: Sync) -> StripeReconcile:
