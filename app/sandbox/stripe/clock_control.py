@@ -6,6 +6,7 @@ import logging
 import msgspec
 from starlette.requests import Request
 
+from app.sandbox.stripe.bodies import decode
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.life import run_due
 from app.sandbox.stripe.sandbox import Sandbox
@@ -29,11 +30,7 @@ def show(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
 
 def advance(sandbox: Sandbox, _: Request, body: bytes) -> JsonObject:
     """Advance the clock; what becomes due on the way happens in order of time, each at its own instant."""
-    try:
-        wanted = msgspec.json.decode(body or b"{}", type=Advance)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StripeError(f"Invalid body: {error}") from error
-    seconds = _seconds(wanted, sandbox.now())
+    seconds = _seconds(decode(body, Advance), sandbox.now())
     happened = run_due(sandbox, sandbox.now() + seconds)
     sandbox.clock.offset += seconds
     sandbox.deliveries.follow_clock()

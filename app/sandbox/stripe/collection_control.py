@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
+from app.sandbox.stripe.bodies import decode
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.sandbox import Collection, Sandbox
 from app.sandbox.stripe.wire import JsonObject
@@ -19,10 +20,7 @@ def show(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
 
 def configure(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
     """Collect by these rules from now on; what is left out falls back to its default."""
-    try:
-        wanted = msgspec.json.decode(body or b"{}", type=Collection)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StripeError(f"Invalid body: {error}") from error
+    wanted = decode(body, Collection)
     if len(wanted.retry_days) > _MOST_RETRIES or not all(1 <= days <= _LONGEST_DAYS for days in wanted.retry_days):
         raise StripeError("Name up to 8 delays between retries, of 1 to 60 days each.", param="retryDays")
     sandbox.collection = wanted

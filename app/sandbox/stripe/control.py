@@ -1,7 +1,7 @@
 """/_sandbox, which Stripe does not offer: set any field, send events again, move the webhook, chaos and faults."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.stripe import clock_control, collection_control
+from app.sandbox.stripe.bodies import decode
 from app.sandbox.stripe.changes import derive_type
 from app.sandbox.stripe.chaos import Chaos
 from app.sandbox.stripe.delivery import Endpoint
@@ -17,7 +18,6 @@ from app.sandbox.stripe.faults import Fault
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject, copy, is_array, is_hash
 
-_T = TypeVar("_T")
 _NOT_TO_SET = ("event", "webhook_endpoint")
 _PERIOD = ("current_period_start", "current_period_end")
 
@@ -71,15 +71,8 @@ def _endpoint(
     return answer
 
 
-def _decode(body: bytes, type: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body or b"{}", type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StripeError(f"Invalid body: {error}") from error
-
-
 def _set_object(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
-    change = _decode(body, ObjectChange)
+    change = decode(body, ObjectChange)
     before = sandbox.store.find(request.path_params["id"])
     if before is None or before["object"] in _NOT_TO_SET or before.get("deleted"):
         raise no_such("object", request.path_params["id"])
@@ -152,7 +145,7 @@ def _deliver_again(sandbox: Sandbox, request: Request, _: bytes) -> JsonObject:
 
 
 def _set_webhook(sandbox: Sandbox, _: Request, body: bytes) -> JsonObject:
-    sandbox.deliveries.endpoint = _decode(body, Endpoint)
+    sandbox.deliveries.endpoint = decode(body, Endpoint)
     return {"url": sandbox.deliveries.endpoint.url}
 
 
@@ -164,7 +157,7 @@ def _list_deliveries(sandbox: Sandbox, request: Request, _: bytes) -> JsonObject
 
 
 def _turn_dial(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
-    chaos = _decode(body, Chaos)
+    chaos = decode(body, Chaos)
     chaos.check()
     sandbox.deliveries.turn(chaos)
     return _show_dial(sandbox, request, body)
@@ -182,7 +175,7 @@ def _reset_dial(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
 
 
 def _add_fault(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
-    sandbox.faults.add(_decode(body, Fault))
+    sandbox.faults.add(decode(body, Fault))
     return _list_faults(sandbox, request, body)
 
 
