@@ -92,9 +92,12 @@ class BillingCache:
         self.counters[kind, source, verdict.outcome] += 1
         if self._malformed:
             self._malformed.pop((kind, incoming.id), None)
+        is_hard_delete = isinstance(record, Tombstone) and record.incarnation is None
         if verdict.stored:
-            table.put(incoming, ended=isinstance(record, Tombstone) and record.incarnation is None)
+            table.put(incoming, ended=is_hard_delete)
             self._follow(kind, held, incoming)
+        elif is_hard_delete and held == incoming and (authoritative or source is Source.STREAM):
+            table.put(incoming, ended=True)  # it was soft-deleted before: now its life is over too
         return verdict.outcome
 
     def _follow(self, kind: Kind, before: Record | Tombstone | None, after: Record | Tombstone) -> None:

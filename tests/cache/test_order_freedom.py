@@ -116,3 +116,15 @@ def test_one_life_is_order_free_for_every_road_and_the_version_is_the_sum(order:
     assert state is not None
     assert state.subscriptions == (sub(version=6, status=STATUSES[5]),)
     assert state.version == 1 + 6
+
+
+def test_a_write_told_late_does_not_revive_what_was_deleted_softly_and_then_for_good() -> None:
+    cache = new_cache()
+    first = sub(version=1, incarnation="life1")
+    soft = msgspec.structs.replace(first, version=2, deleted_at=NOW)
+    for record in (first, soft, _tombstone()):
+        cache.apply(record, source=Source.STREAM)
+
+    cache.apply(msgspec.structs.replace(first, version=3), source=Source.COMMIT)
+
+    assert cache.subscription("sub_1") is None
