@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from app.domain.change import Instant, Kind, Record
+from app.domain.stripe_facts import StripeFacts
 
 SYNCED_TYPES: Final = ("customer", "product", "price", "subscription")
 """The types of objects whose state we keep; events about others are stored and not used.
@@ -20,7 +21,9 @@ class StripeSource(StrEnum):
 
 
 class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """`id` is Stripe's; `raw` the object as JSON text, as it came.
+    """`id` is Stripe's; `raw` the object as JSON text, as it came; `facts` what we read out of it.
+
+    A subscription has a record of its own instead; of what cannot be read there are none.
 
     `fetch_sequence` orders fetches by when they started: a fetch that started earlier never overwrites a later one.
     `event_at` is the newest event's creation known to be reflected (whole seconds, as Stripe gives it).
@@ -31,6 +34,7 @@ class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
 
     type: str
     raw: str
+    facts: StripeFacts | None = None
     source: StripeSource
     fetch_sequence: int = 0
     event_at: Instant | None = None

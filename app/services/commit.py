@@ -20,8 +20,8 @@ _Before = Mapping[tuple[Kind, str], Record]
 
 _INCARNATION_LENGTH: Final = 16
 _FEW: Final = 200  # records; to prepare more would hold up everybody else, so a thread does
-_NOT_AUDITED: Final = ("raw", "secretHash")
-"""Stripe's object as JSON text is long and kept in its own document; a secret's hash belongs in one place only."""
+_NOT_AUDITED: Final = ("raw", "facts", "secretHash")
+"""Stripe's object, and what is read out of it, is long and kept in its own document; a secret's hash in one place."""
 
 
 async def commit(

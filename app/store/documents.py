@@ -218,6 +218,7 @@ class BalanceDocument(RecordDocument):
 class StripeObjectDocument(RecordDocument):
     type: Text
     raw: Text
+    facts: dict[str, Any] | None  # one of many shapes; the structs that are written hold them
     source: StripeSource
     fetch_sequence: int
     event_at: datetime | None
@@ -229,7 +230,11 @@ class StripeObjectDocument(RecordDocument):
 
     class Settings:
         name = Kind.STRIPE_OBJECT.value
-        indexes: ClassVar[Sequence[IndexModel]] = (IndexModel("parkedUnder"),)
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            IndexModel("parkedUnder"),
+            IndexModel([("facts.customerId", ASCENDING), ("type", ASCENDING)]),
+            IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
+        )
 
 
 class MigrationDocument(RecordDocument):

@@ -50,7 +50,7 @@ def reader(shape: msgspec.inspect.Type, name: str = "") -> Read | None:
         case msgspec.inspect.DecimalType():
             read = _read_decimal
         case msgspec.inspect.UnionType(types=members):
-            read = _union_reader([found for member in members if (found := reader(member, name))])
+            read = _union_reader(members, name)
         case msgspec.inspect.VarTupleType(item_type=item):
             read = _list_reader(reader(item, name))
         case msgspec.inspect.DictType(value_type=value) if not isinstance(value, msgspec.inspect.AnyType):
@@ -103,9 +103,10 @@ def struct_writer(shape: msgspec.inspect.StructType, path: str = "") -> Write:
     names = [field.name for field in shape.fields]
     read: Callable[[Any], tuple[Any, ...]] = attrgetter(*names, names[0])  # with two names at least it is a tuple
     writes = [(f.encode_name, writer(f.type, f"{path}.{f.encode_name}".lstrip("."))) for f in shape.fields]
+    tag = {shape.tag_field: shape.tag} if shape.tag_field else {}
 
     def write_struct(value: Any) -> dict[str, Any]:
-        return {key: write(part) for (key, write), part in zip(writes, read(value), strict=False)}
+        return {**tag, **{key: write(part) for (key, write), part in zip(writes, read(value), strict=False)}}
 
     return write_struct
 
@@ -162,11 +163,25 @@ def _read_decimal(value: Any) -> Any:
     return read
 
 
-def _union_reader(reads: list[Read]) -> Read | None:
-    """One member at most needs reading (all our unions are of that kind), and it lets the others' values pass."""
+def _union_reader(members: tuple[msgspec.inspect.Type, ...], name: str) -> Read | None:
+    """Structs are told apart by their tag; else one member at most needs reading, and lets the others' values pass."""
+    if tagged := [one for one in members if isinstance(one, msgspec.inspect.StructType) and one.tag_field]:
+        return _tagged_reader(tagged)
+    reads = [found for member in members if (found := reader(member, name))]
     if len(reads) > 1:
         raise TypeError("a union may have one member that needs translation")
     return reads[0] if reads else None
+
+
+def _tagged_reader(members: list[msgspec.inspect.StructType]) -> Read:
+    reads = {member.tag: struct_readers(member) for member in members}
+    field = str(members[0].tag_field)
+
+    def read_tagged(raw: Any) -> Any:
+        tag = cast("dict[str, Any]", raw).get(field) if isinstance(raw, dict) else None
+        return read_fields(cast("Any", raw), reads.get(tag, []) if isinstance(tag, str) else [])
+
+    return read_tagged
 
 
 def _list_reader(read: Read | None) -> Read | None:

@@ -12,6 +12,7 @@ from app.domain.api_key import ApiKey, Scope
 from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record
 from app.domain.plan import Edition, ResetPeriod
+from app.domain.stripe_facts import InvoiceFacts, InvoiceLine
 from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.usage import Balance, Draw, Meter, Pot, Reservation, UsageEvent, UsageKind, UsageLine, WindowRef
 from app.domain.workspace import Address, BillingDetails, TaxId, WorkspaceTrial
@@ -53,6 +54,19 @@ RECORDS = [
         reservations=(Reservation(id="rsv_1", lines=(_LINE,), principal="key_1", created_at=NOW, expires_at=NOW + 1),),
     ),
     StripeObject(id="sub_1", version=1, incarnation="i", type="subscription", raw="{}", source=StripeSource.FETCH),
+    StripeObject(
+        id="in_1",
+        version=1,
+        incarnation="i",
+        type="invoice",
+        raw="{}",
+        source=StripeSource.FETCH,
+        facts=InvoiceFacts(
+            currency="usd",
+            created_at=NOW,
+            lines=(InvoiceLine(id="il_1", amount=-166, quantity=Decimal("1.5"), period_start_at=NOW),),
+        ),
+    ),
     migration(cursor="sub_1", moved=1),
     Edition(id="catalogue", version=1, incarnation="i"),
 ]
