@@ -234,52 +234,8 @@ async def test_a_burst_is_fetched_once(sync: Sync) -> None:
     assert {await sync.status(name) for name in ids} == {E.PROCESSED}
 
 
-async def test_a_slow_fetch_does_not_overwrite_one_that_started_later(sync: Sync) -> None:
-    await linked(sync)
-    slow, quick = FakeProcessor(subscription()), FakeProcessor(subscription(status="canceled", ended_at=T0))
-    started, go_on = asyncio.Event(), asyncio.Event()
-
-    async def hang(_id: str) -> None:
-        started.set()
-        await go_on.wait()
-
-    slow.before = hang
-    await sync.receive(UPDATED, subscription())
-    async with sync.running(slow, concurrency=1) as overtaken:
-        await asyncio.wait_for(started.wait(), 5)
-        sync.clock.advance(60_000)  # its lease ends: the process is taken for dead
-        await sync.receive("customer.subscription.deleted", subscription())
-        await sync.settle(quick)
-        assert await status_of(sync) is S.CANCELED
-        go_on.set()
-        await eventually(lambda: not overtaken._held)
-
-    assert await status_of(sync) is S.CANCELED
-
-
 async def _is(sync: Sync, status: SubscriptionStatus) -> bool:
     return await status_of(sync) is status
-
-
-async def test_an_older_tombstone_does_not_end_what_was_fetched_later(sync: Sync) -> None:
-    await linked(sync)
-    slow, quick = FakeProcessor(), FakeProcessor(subscription())
-    started, go_on = asyncio.Event(), asyncio.Event()
-
-    async def hang(_id: str) -> None:
-        started.set()
-        await go_on.wait()
-
-    slow.before = hang
-    await sync.receive(UPDATED, subscription())
-    async with sync.running(slow, concurrency=1) as overtaken:
-        await asyncio.wait_for(started.wait(), 5)
-        sync.clock.advance(60_000)
-        await sync.settle(quick)
-        go_on.set()
-        await eventually(lambda: not overtaken._held)
-
-    assert await status_of(sync) is S.ACTIVE
 
 
 async def test_a_mark_during_the_fetch_is_not_lost(sync: Sync) -> None:

@@ -74,24 +74,6 @@ async def test_the_catalogue_comes_in_both_active_states(sync: Sync) -> None:
     assert await sync.mirror("price_0") is not None
 
 
-async def test_a_slow_page_does_not_overwrite_what_was_fetched_after_it_was_asked_for(sync: Sync) -> None:
-    stripe = FakeLists(customer(workspace="ws_1"), subscription(start_date=T0))
-    ended = subscription(status="canceled", ended_at=T0 + 60, start_date=T0)
-
-    async def meanwhile(_listing: Listing, _after: str | None) -> None:
-        stripe.put(ended)
-        await sync.receive("customer.subscription.deleted", ended)
-        await sync.settle(stripe)
-
-    stripe.after_page = meanwhile
-    page = await lists(sync, stripe).absorb(Listing("subscription"), after=None)
-
-    found = await sync.subscription()
-    assert found is not None
-    assert found.status is SubscriptionStatus.CANCELED
-    assert page.findings.count.changed == 0
-
-
 async def test_an_event_during_a_page_that_only_knows_its_object_is_worked_on_all_the_same(sync: Sync) -> None:
     stripe = FakeLists(customer(workspace="ws_1"), subscription(start_date=T0))
 

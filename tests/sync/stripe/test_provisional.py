@@ -90,17 +90,6 @@ async def test_events_in_any_order_end_in_the_newest(sync: Sync, order: tuple[in
     assert await status_of(sync) is S.ACTIVE
 
 
-async def test_a_late_active_does_not_revive_what_was_canceled(sync: Sync) -> None:
-    await sync.receive(DELETED, subscription(status="canceled", ended_at=T0, workspace="ws_1"), created=T0 + 5)
-    await sync.settle(None)
-
-    late = await sync.receive(UPDATED, subscription(workspace="ws_1"), created=T0 + 9)
-    await sync.settle(None)
-
-    assert await status_of(sync) is S.CANCELED
-    assert await sync.status(late) is E.PROCESSED
-
-
 async def test_what_was_fetched_is_never_overwritten_by_an_older_payload(sync: Sync) -> None:
     await sync.receive(UPDATED, subscription(workspace="ws_1"))
     await sync.settle(FakeProcessor(subscription(status="past_due", workspace="ws_1")))
