@@ -1,9 +1,11 @@
 """Speaking to a sandbox as a caller with an API key does."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import stripe
 
 from app.sandbox.stripe.sandbox import Sandbox
 
@@ -81,6 +83,25 @@ class Account:
     def _body(response: httpx.Response, status: int) -> Any:
         assert response.status_code == status, response.text
         return response.json()
+
+
+class InProcess(stripe.HTTPClient):
+    """Carries the SDK's requests to a sandbox in this process."""
+
+    name = "in process"
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] - the SDK types it in part
+        self._http = http
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        response = await self._http.request(method, url, headers=headers, content=post_data)
+        return response.content, response.status_code, response.headers
+
+    async def close_async(self) -> None:
+        """Leave the connection to whom it belongs."""
 
 
 def line_amounts(invoice: dict[str, Any]) -> list[int]:

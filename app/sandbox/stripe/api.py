@@ -26,6 +26,7 @@ from app.sandbox.stripe import (
     subscriptions,
     webhook_endpoints,
 )
+from app.sandbox.stripe.entitling import ACTIVE, FEATURE
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import decode_form, list_of, text
 from app.sandbox.stripe.idempotency import Answer, Answers
@@ -55,9 +56,13 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("DELETE", "/v1/products/{id}", products.delete),
     ("POST", "/v1/products/{id}/features", entitlements.attach),
     ("GET", "/v1/products/{id}/features", entitlements.list_attached),
+    ("GET", "/v1/products/{parent}/features/{id}", entitlements.retrieve_attached),
+    ("DELETE", "/v1/products/{parent}/features/{id}", entitlements.detach),
+    ("GET", "/v1/entitlements/active_entitlements", entitlements.list_active),
+    ("GET", "/v1/entitlements/active_entitlements/{id}", retrieve(ACTIVE)),
     ("POST", "/v1/entitlements/features", entitlements.create),
     ("GET", "/v1/entitlements/features", entitlements.list_all),
-    ("GET", "/v1/entitlements/features/{id}", retrieve(entitlements.FEATURE)),
+    ("GET", "/v1/entitlements/features/{id}", retrieve(FEATURE)),
     ("POST", "/v1/entitlements/features/{id}", entitlements.update),
     ("POST", "/v1/prices", prices.create),
     ("GET", "/v1/prices", prices.list_all),
@@ -162,7 +167,8 @@ async def _answer(
         return kept.body
     form = decode_form("&".join(part for part in (request.url.query, sent) if part))
     run_due(sandbox, sandbox.now())
-    call = Call(request.path_params.get("id", ""), form, sandbox.now(), headers["Request-Id"], key)
+    ids = {name: request.path_params.get(name, "") for name in ("id", "parent")}
+    call = Call(**ids, form=form, at=sandbox.now(), request_id=headers["Request-Id"], idempotency_key=key)
     body = _perform(sandbox, operation, call, headers["Stripe-Version"])
     if key:
         answers.keep(key, Answer(signature, call.request_id, body))

@@ -1,14 +1,13 @@
-"""The operations of /v1/entitlements/features and /v1/products/{id}/features. Stripe sends no events of these."""
+"""The operations of /v1/entitlements and of /v1/products/{id}/features. Stripe sends no events of features."""
 
-from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.entitling import ACTIVE, ATTACHED, FEATURE
+from app.sandbox.stripe.errors import StripeError, no_such
 from app.sandbox.stripe.forms import boolean, metadata, read, text
 from app.sandbox.stripe.resources import keep_equal, with_changes
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.store import PAGE_READERS, page
 from app.sandbox.stripe.wire import JsonObject, new_id
 
-FEATURE = "entitlements.feature"
-ATTACHED = "product_feature"
 _LOOKUP_KEY_MAX = 80
 _PAGE = {name: reader for name, reader in PAGE_READERS.items() if name != "created"}
 
@@ -72,5 +71,31 @@ def attach(sandbox: Sandbox, call: Call) -> JsonObject:
 def list_attached(sandbox: Sandbox, call: Call) -> JsonObject:
     sandbox.store.get("product", call.id)
     params = read(call.form, _PAGE)
-    of_product = [attached for attached in sandbox.store.all(ATTACHED) if attached["product"] == call.id]
+    of_product = sandbox.store.having(ATTACHED, "product", call.id)
     return page(of_product, params, f"/v1/products/{call.id}/features", lambda _: True)
+
+
+def retrieve_attached(sandbox: Sandbox, call: Call) -> JsonObject:
+    read(call.form, {})
+    return _attached(sandbox, call)
+
+
+def _attached(sandbox: Sandbox, call: Call) -> JsonObject:
+    attached = sandbox.store.get(ATTACHED, call.id)
+    if attached["product"] != call.parent:
+        raise no_such(ATTACHED, call.id)
+    return attached
+
+
+def detach(sandbox: Sandbox, call: Call) -> JsonObject:
+    read(call.form, {})
+    sandbox.store.remove(_attached(sandbox, call))
+    return {"id": call.id, "object": ATTACHED, "deleted": True}
+
+
+def list_active(sandbox: Sandbox, call: Call) -> JsonObject:
+    """List what a customer is entitled to, newest first."""
+    params = read(call.form, {**_PAGE, "customer": text}, required=("customer",))
+    sandbox.store.get("customer", params["customer"], param="customer")
+    held = sandbox.store.having(ACTIVE, "customer", params["customer"])
+    return page(held, params, "/v1/entitlements/active_entitlements", lambda _: True)

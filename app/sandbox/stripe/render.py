@@ -1,5 +1,6 @@
 """Objects as a caller sees them: the shape of an API version, and references expanded."""
 
+from app.sandbox.stripe.entitling import visible
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.render_billing import (
     charge_in,
@@ -61,6 +62,8 @@ def _render(obj: JsonObject, version: str, store: Store) -> JsonObject:
             return {key: value for key, value in obj.items() if key != _ON_REQUEST[kind]}
         case "promotion_code" if version < _CLOVER:
             return _render_old_promotion_code(obj, version, store)
+        case "entitlements.active_entitlement":
+            return visible(obj)
         case "product_feature":
             shown = {key: value for key, value in obj.items() if key != "product"}
             return {**shown, "entitlement_feature": store.get("entitlements.feature", obj["entitlement_feature"])}

@@ -10,6 +10,7 @@ from app.sandbox.stripe.changes import derive_type, event_data, new_event
 from app.sandbox.stripe.clock import Agenda, Clock
 from app.sandbox.stripe.delivery import Deliveries, Endpoint
 from app.sandbox.stripe.dues import dues_of
+from app.sandbox.stripe.entitling import SUMMARY, entitle
 from app.sandbox.stripe.faults import Faults
 from app.sandbox.stripe.forms import Form
 from app.sandbox.stripe.store import Store
@@ -40,13 +41,17 @@ class Collection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request to the API: `id` from the path where it has one, parameters of query and body together."""
+    """A request to the API: `id` from the path where it has one, parameters of query and body together.
+
+    `parent` is the id of what the path names before it.
+    """
 
     id: str
     form: Form
     at: int
     request_id: str
     idempotency_key: str | None
+    parent: str = ""
 
 
 class Sandbox:
@@ -119,6 +124,8 @@ class Sandbox:
         self.store.put(event)
         if deliver:
             self.deliveries.send(event, lambda shape: event_data(type, before, after, store=self.store, version=shape))
+        if after["object"] == "subscription" and (summaries := entitle(self.store, before, after)):
+            self.record(*summaries, type=f"{SUMMARY}.updated", at=at, call=call, version=version, deliver=deliver)
         return event
 
     def _note_dues(self, obj: JsonObject) -> None:

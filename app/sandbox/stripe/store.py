@@ -20,6 +20,7 @@ def _subscription_of(obj: JsonObject) -> str | None:
 
 _REFERENCES: Final[Mapping[str, Mapping[str, Callable[[JsonObject], str | None]]]] = {
     "charge": {"payment_intent": lambda obj: obj["payment_intent"]},
+    "entitlements.active_entitlement": {"customer": lambda obj: obj["customer"]},
     "invoice": {"subscription": _subscription_of},
     "invoice_payment": {
         "invoice": lambda obj: obj["invoice"],
@@ -27,6 +28,7 @@ _REFERENCES: Final[Mapping[str, Mapping[str, Callable[[JsonObject], str | None]]
     },
     "invoiceitem": {"subscription": _subscription_of},
     "payment_method": {"customer": lambda obj: obj["customer"]},
+    "product_feature": {"product": lambda obj: obj["product"]},
     "subscription": {"customer": lambda obj: obj["customer"]},
 }
 
@@ -55,6 +57,9 @@ class Store:
 
     def remove(self, obj: JsonObject) -> None:
         del self._by_kind[obj["object"]][obj["id"]]
+        for name, target_of in _REFERENCES.get(obj["object"], {}).items():
+            if target := target_of(obj):
+                self._referring[obj["object"], name, target].pop(obj["id"], None)
 
     def having(self, kind: str, name: str, target: str) -> list[JsonObject]:
         """Return the kind's objects whose reference `name` is `target`, newest first."""

@@ -2,7 +2,8 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from sandbox.stripe_account import Account, Clock
+import stripe
+from sandbox.stripe_account import Account, Clock, InProcess
 
 from app.sandbox.stripe.application import make_application
 from app.sandbox.stripe.sandbox import Config, Sandbox
@@ -17,3 +18,10 @@ async def account() -> AsyncIterator[Account]:
     key = {"Authorization": "Bearer sk_test_sandbox"}
     async with httpx.AsyncClient(transport=transport, base_url="http://sandbox", headers=key) as http:
         yield Account(http, sandbox, clock)
+
+
+@pytest.fixture
+def sdk(account: Account) -> stripe.StripeClient:
+    """Give Stripe's own client, speaking to the account's sandbox."""
+    http_client = InProcess(account.http)
+    return stripe.StripeClient("sk_test_sandbox", http_client=http_client, base_addresses={"api": "http://sandbox"})

@@ -60,6 +60,7 @@ async def objects(account: Account) -> list[Any]:
         await account.delete(path),
         await account.delete(f"/v1/customers/{customer['id']}"),
         *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in kinds],
+        *await _entitlements(account, tiered["product"]),
         *await _billing(account),
         *account.sandbox.store.all("event"),
     ]
@@ -92,6 +93,17 @@ async def _metering(account: Account) -> list[Any]:
     ]
 
 
+async def _entitlements(account: Account, product: str) -> list[Any]:
+    entitled = await account.subscription({"items[0][price]": (await account.price(product=product))["id"]})
+    path, wanted = "/v1/entitlements/active_entitlements", {"customer": entitled["customer"]}
+    (attached,) = (await account.get(f"/v1/products/{product}/features"))["data"]
+    return [
+        await account.get(path, wanted),
+        await account.get(path, {**wanted, "expand[]": "data.feature"}),
+        await account.delete(f"/v1/products/{product}/features/{attached['id']}"),
+    ]
+
+
 async def _billing(account: Account) -> list[Any]:
     """Bill customers with cards of every kind for months: renewals, prorations, failures, and what is given up."""
     for card in ("visa", "chargeCustomerFail", "authenticationRequired"):
@@ -120,6 +132,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
 
     assert unknown == []
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
+    assert {f"entitlements.{name}" for name in ("active_entitlement", "active_entitlement_summary")} <= seen
     assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
