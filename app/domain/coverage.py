@@ -204,13 +204,14 @@ def _trialing(sub: Subscription, at: int) -> _Standing:
 
 
 def _past_due(sub: Subscription, plan: Plan | None, at: int) -> _Standing:
-    """Give grace from the start of the unpaid period; none where a trial failed its first payment."""
+    """Give grace from the first failure of what is unpaid; none where a trial failed its first payment."""
     reason = AccessDeniedReason.SUBSCRIPTION_PAST_DUE
-    unpaid_at = sub.past_due_at if sub.past_due_at is not None else sub.current_period_start_at
-    if unpaid_at == sub.trial_end_at:
+    period_start_at = sub.unpaid_period_start_at
+    unpaid_since_at = sub.current_period_start_at if period_start_at is None else period_start_at
+    if unpaid_since_at == sub.trial_end_at:
         return _Standing(level=AccessLevel.NONE, reason=reason)
     policy = plan.grace if plan else GracePolicy()
-    grace_ends_at = unpaid_at + policy.days * DAY_MS
+    grace_ends_at = (unpaid_since_at if sub.past_due_at is None else sub.past_due_at) + policy.days * DAY_MS
     if at >= grace_ends_at:
         return _Standing(level=AccessLevel.NONE, reason=reason, grace_ends_at=grace_ends_at)
     return _Standing(

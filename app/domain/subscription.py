@@ -26,6 +26,8 @@ class SubscriptionStatus(StrEnum):
 _S = SubscriptionStatus
 
 TERMINAL: Final = frozenset({_S.CANCELED, _S.INCOMPLETE_EXPIRED})
+PAST_DUE: Final = frozenset({_S.PAST_DUE, _S.UNPAID})
+"""Something is owed."""
 
 TRANSITIONS: Final[Mapping[SubscriptionStatus, frozenset[SubscriptionStatus]]] = MappingProxyType(
     {
@@ -72,7 +74,8 @@ class SubscriptionItem(msgspec.Struct, frozen=True, kw_only=True, gc=False, rena
 class Subscription(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Stripe's subscription, normalised from both API shapes; `id` is Stripe's.
 
-    `past_due_at` is the start of the period that was unpaid when it became past due: grace counts from it, fixed once.
+    `past_due_at` is when the oldest invoice that is still unpaid failed first: grace counts from it. Until that invoice
+    is known it is the start of the unpaid period, which `unpaid_period_start_at` names.
     """
 
     KIND: ClassVar[Kind] = Kind.SUBSCRIPTION
@@ -90,6 +93,7 @@ class Subscription(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     canceled_at: Instant | None = None
     ended_at: Instant | None = None
     past_due_at: Instant | None = None
+    unpaid_period_start_at: Instant | None = None
     metadata: dict[str, str] = {}
     provisional: bool = False
     """Told by an event's payload alone, not yet confirmed by Stripe's API."""

@@ -136,6 +136,7 @@ class SubscriptionDocument(RecordDocument):
     canceled_at: datetime | None
     ended_at: datetime | None
     past_due_at: datetime | None
+    unpaid_period_start_at: datetime | None
     metadata: dict[str, Text]
     provisional: bool
 

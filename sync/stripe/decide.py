@@ -215,6 +215,7 @@ def _end_subscription(
         canceled_at=before.canceled_at or reading.at,
         ended_at=reading.at,
         past_due_at=None,
+        unpaid_period_start_at=None,
         provisional=False,
     )
     view.put(ended)

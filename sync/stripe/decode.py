@@ -5,13 +5,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import orjson
 
-from app.domain.subscription import Subscription, SubscriptionItem, SubscriptionStatus
+from app.domain.subscription import PAST_DUE, Subscription, SubscriptionItem, SubscriptionStatus
 
 NORM_VERSION = 1
 """Raised when this module reads more out of the same JSON, so that mirrors of before can be told."""
 
 _MAX_SECONDS = 253_402_300_799  # the last second of year 9999: dates end there
-_PAST_DUE = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
 _Quantity = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
@@ -149,7 +148,7 @@ def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provi
         metadata=_clean(sub.metadata),
         provisional=provisional,
     )
-    record = msgspec.structs.replace(record, past_due_at=_past_due_at(record, stored))
+    record = _past_due(record, stored)
     return record if stored is None else _continue(record, stored)
 
 
@@ -211,12 +210,14 @@ def _price_since_at(price_id: str, created: int, before: SubscriptionItem | None
     return before.price_since_at if before.price_id == price_id else max(first_at, at)
 
 
-def _past_due_at(record: Subscription, stored: Subscription | None) -> int | None:
-    if record.status not in _PAST_DUE:
-        return None
-    if stored and stored.status in _PAST_DUE and stored.past_due_at is not None:
-        return stored.past_due_at
-    return record.current_period_start_at
+def _past_due(record: Subscription, stored: Subscription | None) -> Subscription:
+    """Keep since when it is past due; at first, the start of the period: its invoice tells better."""
+    if record.status not in PAST_DUE:
+        return record
+    at, period_start_at = record.current_period_start_at, record.current_period_start_at
+    if stored and stored.status in PAST_DUE and stored.past_due_at is not None:
+        at, period_start_at = stored.past_due_at, stored.unpaid_period_start_at or period_start_at
+    return msgspec.structs.replace(record, past_due_at=at, unpaid_period_start_at=period_start_at)
 
 
 def _continue(record: Subscription, stored: Subscription) -> Subscription:

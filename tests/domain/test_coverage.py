@@ -92,7 +92,13 @@ class TestStatus:
         assert (answer.in_grace, answer.grace_ends_at) == (False, NOW - DAY)
 
     def test_no_grace_for_the_first_payment_after_a_trial(self) -> None:
-        late = sub(status=Status.PAST_DUE, past_due_at=NOW - DAY, trial_end_at=NOW - DAY)
+        trial_end_at = NOW - DAY
+        late = sub(
+            status=Status.PAST_DUE,
+            past_due_at=trial_end_at + 3_600_000,  # an hour after the trial the invoice is due
+            unpaid_period_start_at=trial_end_at,
+            trial_end_at=trial_end_at,
+        )
 
         assert check(state(subscriptions=(late,))).access_denied_reason is Reason.SUBSCRIPTION_PAST_DUE
 
