@@ -168,6 +168,7 @@ async def _answer(
     form = decode_form("&".join(part for part in (request.url.query, sent) if part))
     run_due(sandbox, sandbox.now())
     ids = {name: request.path_params.get(name, "") for name in ("id", "parent")}
+    ids["base_url"] = str(request.base_url).rstrip("/")
     call = Call(**ids, form=form, at=sandbox.now(), request_id=headers["Request-Id"], idempotency_key=key)
     body = _perform(sandbox, operation, call, headers["Stripe-Version"])
     if key:

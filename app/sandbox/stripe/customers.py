@@ -25,14 +25,18 @@ _WRITABLE: dict[str, Reader] = {
 
 
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
-    params = read(call.form, {"id": text, "payment_method": text, **_WRITABLE})
+    return save_new(sandbox, read(call.form, {"id": text, "payment_method": text, **_WRITABLE}), call)
+
+
+def save_new(sandbox: Sandbox, params: JsonObject, call: Call | None = None) -> JsonObject:
+    """Make a customer of parameters that were read."""
     chosen: str = params.pop("id", None) or new_id("cus", 14)
     if sandbox.store.find(chosen):
         raise StripeError("Customer already exists.", code="resource_already_exists", param="id")
     first: str | None = params.pop("payment_method", None)
     if first:
         payment_methods.resolve(sandbox, first, chosen, "payment_method")
-    return sandbox.save(None, _with_changes(sandbox, _blank(chosen, call.at), params), call)
+    return sandbox.save(None, _with_changes(sandbox, _blank(chosen, sandbox.now()), params), call)
 
 
 def _with_changes(sandbox: Sandbox, customer: JsonObject, params: JsonObject) -> JsonObject:

@@ -78,22 +78,26 @@ _CHARGE: Final[JsonObject] = {
 
 def ask(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None) -> None:
     """Make the payment intent of an invoice, and what links the two."""
-    intent = sandbox.put(None, _blank_intent(invoice, method, sandbox.now()), "payment_intent.created")
-    sandbox.store.put(_link(invoice, intent["id"], sandbox.now()))
+    known = {"customer": invoice["customer"], "payment_method": _id_of(method)}
+    status = "requires_confirmation" if method else "requires_payment_method"
+    intent = {**new_intent(invoice["amount_due"], invoice["currency"], sandbox.now()), **known, "status": status}
+    asked = sandbox.put(None, intent, "payment_intent.created")
+    sandbox.store.put(_link(invoice, asked["id"], sandbox.now()))
 
 
-def _blank_intent(invoice: JsonObject, method: JsonObject | None, at: int) -> JsonObject:
+def new_intent(amount: int, currency: str, at: int) -> JsonObject:
+    """Return a payment intent of nobody's that waits for a payment method; nothing is stored yet."""
     new = new_id("pi")
     return {
         **copy(_INTENT),
         "id": new,
-        "amount": invoice["amount_due"],
+        "amount": amount,
         "client_secret": new_id(f"{new}_secret"),
         "created": at,
-        "currency": invoice["currency"],
-        "customer": invoice["customer"],
-        "payment_method": method["id"] if method else None,
-        "status": "requires_confirmation" if method else "requires_payment_method",
+        "currency": currency,
+        "customer": None,
+        "payment_method": None,
+        "status": "requires_payment_method",
     }
 
 
@@ -119,18 +123,22 @@ def charge(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None, dec
     for link in sandbox.store.having("invoice_payment", "invoice", invoice["id"]):
         intent = sandbox.store.get(INTENT, link["payment"][INTENT])
         if decline is None:
-            _succeed(sandbox, link, intent, method)
+            succeed(sandbox, intent, method)
+            _mark_paid(sandbox, link, intent["amount"])
         else:
-            _fail(sandbox, intent, method, decline)
+            fail(sandbox, intent, method, decline)
 
 
-def _succeed(sandbox: Sandbox, link: JsonObject, intent: JsonObject, method: JsonObject | None) -> None:
+def succeed(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None) -> JsonObject:
     made = sandbox.put(None, _new_charge(intent, method, None, sandbox.now()), "charge.succeeded")
     outcome = {"amount_received": intent["amount"], "latest_charge": made["id"], "status": "succeeded"}
     settled = {**intent, **outcome, "last_payment_error": None, "next_action": None, "payment_method": _id_of(method)}
-    sandbox.put(intent, settled, "payment_intent.succeeded")
+    return sandbox.put(intent, settled, "payment_intent.succeeded")
+
+
+def _mark_paid(sandbox: Sandbox, link: JsonObject, amount: int) -> None:
     times = {**link["status_transitions"], "paid_at": sandbox.now()}
-    paid = {**link, "amount_paid": intent["amount"], "status": PAID, "status_transitions": times}
+    paid = {**link, "amount_paid": amount, "status": PAID, "status_transitions": times}
     sandbox.put(link, paid, "invoice_payment.paid")
 
 
@@ -138,18 +146,17 @@ def _id_of(method: JsonObject | None) -> str | None:
     return method["id"] if method else None
 
 
-def _fail(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None, decline: Decline) -> None:
+def fail(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None, decline: Decline) -> JsonObject:
     tried = {**intent, "payment_method": _id_of(method), "last_payment_error": decline.to_payment_error(method)}
     if decline.needs_action:
         action: JsonObject = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
         asking = {**tried, "status": "requires_action", "next_action": action}
-        sandbox.put(intent, asking, "payment_intent.requires_action")
-        return
+        return sandbox.put(intent, asking, "payment_intent.requires_action")
     failed = {**tried, "status": "requires_payment_method", "next_action": None, "payment_method": None}
     if method:
         made = sandbox.put(None, _new_charge(intent, method, decline, sandbox.now()), "charge.failed")
         failed["latest_charge"] = made["id"]
-    sandbox.put(intent, failed, "payment_intent.payment_failed")
+    return sandbox.put(intent, failed, "payment_intent.payment_failed")
 
 
 def _new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline | None, at: int) -> JsonObject:
@@ -199,11 +206,14 @@ def withdraw(sandbox: Sandbox, invoice: JsonObject, reason: str) -> None:
     for link in sandbox.store.having("invoice_payment", "invoice", invoice["id"]):
         if link["status"] != OPEN:
             continue
-        intent = sandbox.store.get(INTENT, link["payment"][INTENT])
-        gone = {"canceled_at": at, "cancellation_reason": reason, "next_action": None, "status": CANCELED}
-        sandbox.put(intent, {**intent, **gone}, "payment_intent.canceled")
+        cancel(sandbox, sandbox.store.get(INTENT, link["payment"][INTENT]), reason)
         times = {**link["status_transitions"], "canceled_at": at}
         sandbox.put(link, {**link, "status": CANCELED, "status_transitions": times})
+
+
+def cancel(sandbox: Sandbox, intent: JsonObject, reason: str) -> JsonObject:
+    gone = {"cancellation_reason": reason, "next_action": None, "status": CANCELED}
+    return sandbox.put(intent, {**intent, **gone, "canceled_at": sandbox.now()}, "payment_intent.canceled")
 
 
 def list_intents(sandbox: Sandbox, call: Call) -> JsonObject:

@@ -54,6 +54,11 @@ _AT_CREATION: dict[str, Reader] = {
 
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
     params = read(call.form, {**_WRITABLE, **_AT_CREATION}, required=("currency",))
+    return save_new(sandbox, params, call)
+
+
+def save_new(sandbox: Sandbox, params: JsonObject, call: Call) -> JsonObject:
+    """Make a price, and with `product_data` its product, of parameters that were read."""
     _check_amounts(params)
     if params.get("recurring") is not None:
         _check_recurring(sandbox, params["recurring"])

@@ -43,7 +43,8 @@ class Collection(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 class Call(msgspec.Struct, frozen=True):
     """A request to the API: `id` from the path where it has one, parameters of query and body together.
 
-    `parent` is the id of what the path names before it.
+    `parent` is the id of what the path names before it; `base_url`, without a slash at its end, is where the caller
+    reaches the sandbox.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Call(msgspec.Struct, frozen=True):
     request_id: str
     idempotency_key: str | None
     parent: str = ""
+    base_url: str = ""
 
 
 class Sandbox:
@@ -101,6 +103,7 @@ class Sandbox:
     def put(self, before: JsonObject | None, after: JsonObject, *told: str) -> JsonObject:
         """Store the object, record and send events of these types, now, and return the object."""
         self.store.put(after)
+        self._note_dues(after)
         for name in told:
             self.record(before, after, type=name, at=self.now())
         return after

@@ -13,7 +13,7 @@ read_changes = list_of(fields(id=text, price=text, quantity=integer, metadata=me
 
 
 def new_item(store: Store, subscription: str, given: JsonObject, path: str, at: int) -> JsonObject:
-    """Return an item whose first period starts at `at`."""
+    """Return an item whose first period starts at `at`; where it `is_agreed` already, its price may be archived."""
     price = _sellable_price(store, given, path)
     metered = price["recurring"]["usage_type"] == "metered"
     return {
@@ -37,7 +37,7 @@ def _sellable_price(store: Store, given: JsonObject, path: str) -> JsonObject:
     if not given.get("price"):
         raise missing(param)
     price = store.get("price", given["price"], param=param)
-    if not price["active"]:
+    if not price["active"] and not given.get("is_agreed"):
         raise StripeError("The price specified is inactive. This field only accepts active prices.", param=param)
     if price["type"] != "recurring":
         raise StripeError(

@@ -39,6 +39,12 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
     customer = sandbox.store.get("customer", params.pop("customer"), param="customer")
     if customer.get("deleted"):
         raise no_such("customer", customer["id"], param="customer")
+    return begin(sandbox, customer["id"], params)
+
+
+def begin(sandbox: Sandbox, customer: str, params: JsonObject) -> JsonObject:
+    """Start a customer's subscription with parameters that were read."""
+    at = sandbox.now()
     payment_behavior: str | None = params.get("payment_behavior")
     days: int | None = params.pop("trial_period_days", None)
     if days and "trial_end" in params:
@@ -46,10 +52,10 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
             "You may only specify one of these parameters: trial_end, trial_period_days.", param="trial_period_days"
         )
     if days:
-        params["trial_end"] = trial_end_after(days, call.at)
+        params["trial_end"] = trial_end_after(days, at)
 
-    _resolve_method(sandbox, customer["id"], params)
-    created = with_params(_start(sandbox.store, customer["id"], params, call.at), params, sandbox.store, call.at)
+    _resolve_method(sandbox, customer, params)
+    created = with_params(_start(sandbox.store, customer, params, at), params, sandbox.store, at)
 
     return billing.start(sandbox, created, payment_behavior)
 
