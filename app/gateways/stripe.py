@@ -47,7 +47,10 @@ _RETRIABLE: Final = frozenset({408, 409, 425, 429})
 
 
 class StripeProcessor:
-    """Reads objects from Stripe's API within our own rate: in all, and per endpoint. Never retries: the worker does."""
+    """Reads objects from Stripe's API within our own rate: in all, and per endpoint. Never retries: the worker does.
+
+    `transport` carries the requests, by default over the network.
+    """
 
     def __init__(
         self,
@@ -57,9 +60,10 @@ class StripeProcessor:
         timeout_s: float = 15,
         rate_per_s: float = 40,
         endpoint_rate_per_s: float = 10,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        self._transport = _BoundedTransport(timeout_s)
+        self._transport = _BoundedTransport(timeout_s, transport)
         self._client = stripe.StripeClient(
             api_key,
             http_client=self._transport,
@@ -230,9 +234,9 @@ class _BoundedTransport(stripe.HTTPClient):
 
     name = "httpx"
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, transport: httpx.AsyncBaseTransport | None) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType] - the SDK leaves a parameter untyped
-        self._httpx = httpx.AsyncClient(timeout=timeout_s)
+        self._httpx = httpx.AsyncClient(timeout=timeout_s, transport=transport)
 
     async def request_async(
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
