@@ -1,13 +1,15 @@
 """Speaking to a sandbox as a caller with an API key does."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import stripe
 
-from app.sandbox.stripe.sandbox import Sandbox
+from app.sandbox.stripe.application import make_application
+from app.sandbox.stripe.sandbox import Config, Sandbox
 
 _START = 1_800_000_000
 
@@ -20,6 +22,25 @@ class Clock:
         return self.at
 
 
+class InProcess(stripe.HTTPClient):
+    """Carries the SDK's requests to a sandbox in this process."""
+
+    name = "in process"
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] - the SDK types it in part
+        self._http = http
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        response = await self._http.request(method, url, headers=headers, content=post_data)
+        return response.content, response.status_code, response.headers
+
+    async def close_async(self) -> None:
+        """Leave the connection to whom it belongs."""
+
+
 class Account:
     """Speaks to the sandbox as a caller with an API key does; fails the test on an error unless told the status."""
 
@@ -27,6 +48,9 @@ class Account:
         self.http = http
         self.sandbox = sandbox
         self.clock = clock
+        self.sdk = stripe.StripeClient(
+            "sk_test_sandbox", http_client=InProcess(http), base_addresses={"api": "http://sandbox"}
+        )
 
     async def get(self, path: str, params: dict[str, Any] | None = None, *, status: int = 200, **headers: str) -> Any:
         return self._body(await self.http.get(path, params=params, headers=headers), status)
@@ -61,6 +85,11 @@ class Account:
         form = {"payment_method": card, "invoice_settings[default_payment_method]": card}
         return (await self.post("/v1/customers", form))["id"]
 
+    async def charge_of(self, card: str = "pm_card_visa") -> str:
+        """Return the id of a charge of 10.00 to a new card of this kind, for a subscription's first invoice."""
+        await self.subscription({"customer": await self.customer_with(card)})
+        return (await self.get("/v1/charges", {"limit": 1}))["data"][0]["id"]
+
     async def fail_card_of(self, customer: str) -> None:
         """Make the customer's card one that fails when it is charged, from now on."""
         method = (await self.get("/v1/payment_methods", {"customer": customer}))["data"][0]["id"]
@@ -85,24 +114,15 @@ class Account:
         return response.json()
 
 
-class InProcess(stripe.HTTPClient):
-    """Carries the SDK's requests to a sandbox in this process."""
-
-    name = "in process"
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        super().__init__()  # pyright: ignore[reportUnknownMemberType] - the SDK types it in part
-        self._http = http
-
-    async def request_async(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None
-    ) -> tuple[bytes, int, Mapping[str, str]]:
-        response = await self._http.request(method, url, headers=headers, content=post_data)
-        return response.content, response.status_code, response.headers
-
-    async def close_async(self) -> None:
-        """Leave the connection to whom it belongs."""
-
-
 def line_amounts(invoice: dict[str, Any]) -> list[int]:
     return [line["amount"] for line in invoice["lines"]["data"]]
+
+
+@asynccontextmanager
+async def account_of(clock: Clock) -> AsyncGenerator[Account]:
+    """Give a sandbox in this process, over ASGI, with a clock that stands still until a test moves it."""
+    sandbox = Sandbox(Config(), now=clock)
+    transport = httpx.ASGITransport(make_application(sandbox))
+    key = {"Authorization": "Bearer sk_test_sandbox"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://sandbox", headers=key) as http:
+        yield Account(http, sandbox, clock)

@@ -1,7 +1,7 @@
 """Stripe's test cards: how each behaves when it is attached and when it is charged."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -28,11 +28,23 @@ class Decline(msgspec.Struct, frozen=True):
         return {**told, "payment_method": method} if method else told
 
 
+class Grievance(msgspec.Struct, frozen=True):
+    """What a customer's bank complains of; an inquiry takes no money."""
+
+    reason: str
+    network_reason_code: str
+    is_inquiry: bool = False
+
+
 class Card(msgspec.Struct, frozen=True):
+    """How a card behaves; `refund_ends_as` where a refund to it is settled later only, or fails then."""
+
     brand: str
     last4: str
     when_attached: Decline | None = None
     when_charged: Decline | None = None
+    refund_ends_as: Literal["failed", "succeeded"] | None = None
+    disputed_as: Grievance | None = None
 
 
 def _declined(decline_code: str) -> Decline:
@@ -58,6 +70,11 @@ _BY_NAME: Final[Mapping[str, Card]] = {
     "amex": Card("amex", "0005"),
     "chargeCustomerFail": Card("visa", "0341", when_charged=_GENERIC),
     "authenticationRequired": Card("visa", "3184", when_charged=_ACTION),
+    "refundFail": Card("visa", "5126", refund_ends_as="failed"),
+    "pendingRefund": Card("visa", "7726", refund_ends_as="succeeded"),
+    "createDispute": Card("visa", "0259", disputed_as=Grievance("fraudulent", "10.4")),
+    "createDisputeProductNotReceived": Card("visa", "2685", disputed_as=Grievance("product_not_received", "13.1")),
+    "createDisputeInquiry": Card("visa", "1976", disputed_as=Grievance("fraudulent", "10", is_inquiry=True)),
     "chargeDeclined": Card("visa", "0002", _GENERIC, _GENERIC),
     "chargeDeclinedInsufficientFunds": Card("visa", "9995", _FUNDS, _FUNDS),
     "chargeDeclinedLostCard": Card("visa", "9987", _declined("lost_card"), _declined("lost_card")),
@@ -89,3 +106,8 @@ def card_of_method(method: JsonObject) -> Card:
     """Return the card of a payment method: its last four digits decide, and one that is not known succeeds."""
     details: JsonObject = method.get("card") or {}
     return _BY_LAST4.get(details.get("last4", ""), _BY_NAME["visa"])
+
+
+def card_of_charge(charge: JsonObject) -> Card:
+    """Return the card that was charged; where it is not known, one that succeeds."""
+    return card_of_method(charge["payment_method_details"] or {})

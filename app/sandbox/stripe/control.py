@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.stripe import clock_control, collection_control
+from app.sandbox.stripe import clock_control, collection_control, money_control
 from app.sandbox.stripe.bodies import decode
 from app.sandbox.stripe.changes import derive_type
 from app.sandbox.stripe.chaos import Chaos
@@ -47,6 +47,9 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("POST", "/_sandbox/clock", clock_control.advance),
         ("GET", "/_sandbox/collection", collection_control.show),
         ("POST", "/_sandbox/collection", collection_control.configure),
+        ("POST", "/_sandbox/refunds/{id}", money_control.settle_refund),
+        ("POST", "/_sandbox/charges/{id}/dispute", money_control.dispute_charge),
+        ("POST", "/_sandbox/disputes/{id}", money_control.decide_dispute),
         ("GET", "/_sandbox/deliveries", _list_deliveries),
         ("POST", "/_sandbox/chaos", _turn_dial),
         ("GET", "/_sandbox/chaos", _show_dial),

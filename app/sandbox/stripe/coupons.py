@@ -1,7 +1,7 @@
 """The operations of /v1/coupons."""
 
 from app.sandbox.stripe.errors import StripeError, missing
-from app.sandbox.stripe.forms import FormValue, Reader, fields, integer, list_of, metadata, one_of, read, text
+from app.sandbox.stripe.forms import FormValue, Reader, fields, integer, list_of, metadata, one_of, positive, read, text
 from app.sandbox.stripe.resources import list_page, with_changes
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.wire import JsonObject, new_id
@@ -19,22 +19,15 @@ def _percent(path: str, value: FormValue) -> float:
     return percent
 
 
-def _positive(path: str, value: FormValue) -> int:
-    number = integer(path, value)
-    if number is None or number < 1:
-        raise StripeError(f"Invalid {path}: must be at least 1.", code="parameter_invalid_integer", param=path)
-    return number
-
-
 _WRITABLE: dict[str, Reader] = {"metadata": metadata, "name": text}
 _AT_CREATION: dict[str, Reader] = {
-    "amount_off": _positive,
+    "amount_off": positive,
     "applies_to": fields(products=list_of(text)),
     "currency": text,
     "duration": one_of("forever", "once", "repeating"),
-    "duration_in_months": _positive,
+    "duration_in_months": positive,
     "id": text,
-    "max_redemptions": _positive,
+    "max_redemptions": positive,
     "percent_off": _percent,
     "redeem_by": integer,
 }

@@ -14,11 +14,13 @@ UPCOMING_NOTICE_S: Final = 7 * _DAY_S
 
 CANCEL: Final = "cancel"
 COLLECTION_RESUME: Final = "collection_resume"
+DISPUTE: Final = "dispute"
 EXPIRE: Final = "expire"
 FINALIZE: Final = "finalize"
 OVERDUE: Final = "overdue"
 RENEW: Final = "renew"
 RETRY: Final = "retry"
+SETTLE: Final = "settle"
 TRIAL_END: Final = "trial_end"
 TRIAL_WILL_END: Final = "trial_will_end"
 UPCOMING: Final = "upcoming"
@@ -31,6 +33,8 @@ _ORDER: Final = (
     FINALIZE,
     RETRY,
     OVERDUE,
+    DISPUTE,
+    SETTLE,
     TRIAL_END,
     RENEW,
     TRIAL_WILL_END,
@@ -46,6 +50,10 @@ def dues_of(obj: JsonObject) -> list[Due]:
             known = _of_subscription(obj)
         case "invoice":
             known = _of_invoice(obj)
+        case "charge":
+            known = {DISPUTE: obj.get("_disputed_at")}
+        case "refund" | "dispute":
+            known = {SETTLE: obj.get("_ends_at")}
         case _:
             return []
     return [Due(at, _ORDER.index(what), what) for what, at in known.items() if at is not None]

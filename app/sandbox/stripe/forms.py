@@ -75,6 +75,13 @@ def instant(path: str, value: FormValue) -> int | str | None:
     return "now" if value == "now" else integer(path, value)
 
 
+def positive(path: str, value: FormValue) -> int:
+    number = integer(path, value)
+    if number is None or number < 1:
+        raise StripeError(f"Invalid {path}: must be at least 1.", code="parameter_invalid_integer", param=path)
+    return number
+
+
 def api_version(path: str, value: FormValue) -> str:
     if not isinstance(value, str) or not _API_VERSION.fullmatch(value):
         raise StripeError(f"Invalid API version: {value} (one is 2025-03-31.basil)", param=path)

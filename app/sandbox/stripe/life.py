@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from app.sandbox.stripe import billing, dues, endings
+from app.sandbox.stripe import billing, disputes, dues, endings, refunds
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoicing import subscription_of, void
@@ -81,14 +81,23 @@ def _tell_overdue(sandbox: Sandbox, invoice: JsonObject) -> None:
         sandbox.save(subscription, {**subscription, "status": "past_due"})
 
 
+def _settle(sandbox: Sandbox, obj: JsonObject) -> None:
+    if obj["object"] == refunds.KIND:
+        refunds.settle(sandbox, obj)
+    else:
+        disputes.end_in_time(sandbox, obj)
+
+
 _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.CANCEL: _cancel,
     dues.COLLECTION_RESUME: _resume_collection,
+    dues.DISPUTE: disputes.open_of_card,
     dues.EXPIRE: _expire,
     dues.FINALIZE: _finalize,
     dues.OVERDUE: _tell_overdue,
     dues.RENEW: billing.renew,
     dues.RETRY: _retry,
+    dues.SETTLE: _settle,
     dues.TRIAL_END: _end_trial,
     dues.TRIAL_WILL_END: _announce_trial_end,
     dues.UPCOMING: _announce_renewal,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.sandbox.stripe.cards import Decline
+from app.sandbox.stripe.cards import Decline, card_of_method
 from app.sandbox.stripe.forms import Reader, fields, one_of, text
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
@@ -43,6 +43,7 @@ _INTENT: Final[JsonObject] = {
     "transfer_data": None,
     "transfer_group": None,
 }
+_DISPUTED_AFTER_S: Final = 5
 _NO_ADDRESS: Final = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 _CHARGE: Final[JsonObject] = {
     "object": "charge",
@@ -180,7 +181,13 @@ def _new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline 
     if method is None:
         return made
     used = {"payment_method_details": {"card": _card_used(method), "type": "card"}, "payment_method": method["id"]}
-    return {**made, **used, "billing_details": method["billing_details"]}
+    disputed = decline is None and card_of_method(method).disputed_as
+    return {
+        **made,
+        **used,
+        "billing_details": method["billing_details"],
+        "_disputed_at": at + _DISPUTED_AFTER_S if disputed else None,
+    }
 
 
 def _outcome(decline: Decline | None) -> JsonObject:

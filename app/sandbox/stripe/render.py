@@ -46,6 +46,7 @@ def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
     """Return `obj` in the shape of the API version; what `expand` changes of it is not the stored object."""
     if obj.get("deleted"):
         return dict(obj)
+    obj = {key: value for key, value in obj.items() if not key.startswith("_")}  # those are the sandbox's own notes
     of_billing = _OF_BILLING.get(obj["object"])
     return of_billing(obj, store, is_old=version < BASIL) if of_billing else _render(obj, version, store)
 
@@ -162,9 +163,18 @@ def _include(parent: JsonObject, name: str, version: str, store: Store) -> None:
             parent[name] = {"object": "list", "data": chosen, "has_more": len(of_customer) > len(chosen), "url": url}
         case "invoice", "payments":
             parent[name] = payments_of(parent, store)
+        case "charge", "refunds":
+            parent[name] = _refunds_of(parent, version, store)
         case "invoice", "confirmation_secret":
             parent[name] = secret_of(parent, store)
         case ("price" | "coupon") as kind, _ if name == _ON_REQUEST[kind]:
             parent[name] = store.get(kind, parent["id"])[name]
         case _:
             raise StripeError(f"This property cannot be expanded ({name}).", param="expand")
+
+
+def _refunds_of(charge: JsonObject, version: str, store: Store) -> JsonObject:
+    found = store.having("refund", "charge", charge["id"])
+    chosen = [render(refund, version, store) for refund in found[:_EMBEDDED_ITEMS]]
+    url = f"/v1/refunds?charge={charge['id']}"
+    return {"object": "list", "data": chosen, "has_more": len(found) > len(chosen), "url": url}

@@ -20,6 +20,7 @@ def _subscription_of(obj: JsonObject) -> str | None:
 
 _REFERENCES: Final[Mapping[str, Mapping[str, Callable[[JsonObject], str | None]]]] = {
     "charge": {"payment_intent": lambda obj: obj["payment_intent"]},
+    "dispute": {"charge": lambda obj: obj["charge"]},
     "entitlements.active_entitlement": {"customer": lambda obj: obj["customer"]},
     "invoice": {"subscription": _subscription_of},
     "invoice_payment": {
@@ -29,6 +30,7 @@ _REFERENCES: Final[Mapping[str, Mapping[str, Callable[[JsonObject], str | None]]
     "invoiceitem": {"subscription": _subscription_of},
     "payment_method": {"customer": lambda obj: obj["customer"]},
     "product_feature": {"product": lambda obj: obj["product"]},
+    "refund": {"charge": lambda obj: obj["charge"]},
     "subscription": {"customer": lambda obj: obj["customer"]},
 }
 

@@ -62,6 +62,7 @@ async def objects(account: Account) -> list[Any]:
         *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in kinds],
         *await _entitlements(account, tiered["product"]),
         *await _billing(account),
+        *await _money_back(account),
         *account.sandbox.store.all("event"),
     ]
 
@@ -125,6 +126,24 @@ async def _billing(account: Account) -> list[Any]:
     ]
 
 
+async def _money_back(account: Account) -> list[Any]:
+    """Refund charges, and have others disputed, with every outcome."""
+    refunds = [
+        await account.post("/v1/refunds", {"charge": await account.charge_of(f"pm_card_{card}"), "amount": 300})
+        for card in ("visa", "refundFail", "pendingRefund")
+    ]
+    whole = await account.get(f"/v1/charges/{refunds[0]['charge']}", {"expand[]": "refunds"})
+    await account.charge_of("pm_card_createDispute")
+    inquired = await account.charge_of("pm_card_createDisputeInquiry")
+    await account.control(f"charges/{whole['id']}/dispute", {"outcome": "won"})
+    await account.control("clock", {"by": 60})
+    inquiry = (await account.get("/v1/disputes", {"charge": inquired}))["data"][0]
+    path = f"/v1/disputes/{inquiry['id']}"
+    answered = await account.post(path, {"evidence[uncategorized_text]": "escalate_inquiry_evidence"})
+    await account.control("clock", {"by": 30 * 86_400})
+    return [*refunds, whole, answered, *[await account.get(f"/v1/{kind}") for kind in ("refunds", "disputes")]]
+
+
 async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None:
     seen: set[str] = set()
 
@@ -135,6 +154,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {f"entitlements.{name}" for name in ("active_entitlement", "active_entitlement_summary")} <= seen
     assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
+    assert {"refund", "dispute", "balance_transaction"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
