@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from app.cache.cache import BillingCache
 from app.cache.feed import Feed
@@ -36,12 +37,6 @@ from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
 from sync.control import SyncControl
-from sync.jobs.audit_seal import audit_seal_job
-from sync.jobs.migrations import MigrationWorker
-from sync.jobs.stripe_backfill import BackfillWorker
-from sync.jobs.stripe_reconcile import ReconcileWorker
-from sync.stripe.events import StripeWorker
-from sync.stripe.lists import Lists
 from sync.supervisor import SyncService
 
 OnReady = Callable[[str], Awaitable[None] | None]
@@ -80,13 +75,8 @@ async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[St
         metrics=rt.metrics,
         clock=rt.clock,
         reconcile_interval_s=settings.reconcile_interval_s,
-        workers=[
-            ("stripe", sync.stripe.run),
-            ("migrations", sync.migrations.run),
-            ("backfill", sync.backfill.run),
-            ("stripe_reconcile", sync.reconcile.run),
-        ],
-        jobs=[audit_seal_job(rt)],
+        workers=sync.workers(),
+        jobs=sync.jobs(rt),
     )
     try:
         async with sync.service.running():
@@ -103,7 +93,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
     store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
     inbox, ledger = MongoInbox(mongo, clock), MongoLedger(mongo)
     jobs = MongoJobStates(mongo, clock)
-    sync = SyncControl(cache, inbox, jobs)
+    sync = SyncControl(cache, inbox, jobs, clock, works=settings.role != "api")
     rt = Runtime(
         clock=clock,
         ids=ids,
@@ -120,31 +110,31 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         backdate_ms=settings.usage_backdate_hours * 3_600_000,
         stripe=processor,
     )
-    sync.migrations = MigrationWorker(rt)
-    lists = sync.lists = Lists(rt, inbox, processor) if processor else None
-    jitter = secrets.SystemRandom().random
-    sync.backfill = BackfillWorker(rt, lists, jitter=jitter)
-    sync.reconcile = ReconcileWorker(
-        rt,
-        lists,
-        partial(_read_listed, livemode=_livemode(settings)),
-        interval_s=settings.stripe_reconcile_interval_s,
-        relist_hour=settings.stripe_relist_hour,
-    )
-    sync.stripe = StripeWorker(
+    sync.compose(
         rt,
         inbox,
         processor,
+        read_event=partial(_read_listed, livemode=_livemode(settings)),
         accepts_payloads=bool(settings.stripe_webhook_secrets),
-        jitter=jitter,
         concurrency=settings.stripe_workers,
+        reconcile_interval_s=settings.stripe_reconcile_interval_s,
+        relist_hour=settings.stripe_relist_hour,
+        jitter=secrets.SystemRandom().random,
     )
     return rt, sync
 
 
 def _app(settings: Settings, rt: Runtime) -> Starlette:
+    cursor_secret = _revealed(settings.cursor_secret).encode() or secrets.token_bytes(32)
+    api = graphql_routes(rt, authenticate=partial(authenticate, rt), cursor_secret=cursor_secret)
+    page = graphiql_routes(rt, authenticate=partial(authenticate, rt))
+    webhooks = [_webhook(settings, rt)] if settings.role != "worker" else []
+    return build_app(rt, routes=[*api, *page, *webhooks])
+
+
+def _webhook(settings: Settings, rt: Runtime) -> Route:
     secrets_of_webhook = settings.stripe_webhook_secrets
-    webhook = webhook_route(
+    return webhook_route(
         rt.inbox,
         StripeSignatures(secrets_of_webhook, rt.clock) if secrets_of_webhook else None,
         clock=rt.clock,
@@ -152,10 +142,6 @@ def _app(settings: Settings, rt: Runtime) -> Starlette:
         metrics=rt.metrics,
         livemode=_livemode(settings),
     )
-    cursor_secret = _revealed(settings.cursor_secret).encode() or secrets.token_bytes(32)
-    api = graphql_routes(rt, authenticate=partial(authenticate, rt), cursor_secret=cursor_secret)
-    page = graphiql_routes(rt, authenticate=partial(authenticate, rt))
-    return build_app(rt, routes=[*api, *page, webhook])
 
 
 async def _announce(sync: SyncControl, url: str, on_ready: OnReady | None) -> None:

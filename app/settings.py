@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         description="Hour, UTC, from which Stripe's products, prices and subscriptions are listed once a day, 0 to 23. "
         "Default 3.",
     )
+    role: Annotated[Literal["all", "api", "worker"], BeforeValidator(_lower)] = Field(
+        "all",
+        description="api (GraphQL and webhooks), worker (the work that processes share: Stripe, migrations, sealing "
+        "the audit) or all (both). Default all.",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on. Default 127.0.0.1.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one. Default 8080.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -23,6 +23,12 @@ def serve(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where --embedded keeps its files. Default: ~/.local/share/entitled/mongodb.")
     ] = None,
+    role: Annotated[
+        Literal["all", "api", "worker"] | None,
+        typer.Option(
+            help="api answers and takes webhooks, worker does what processes share, all does both; goes before ROLE."
+        ),
+    ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on; goes before HOST.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; goes before PORT.")] = None,
 ) -> None:
@@ -32,7 +38,8 @@ def serve(
     from app.cli.service import embedded_mongodb, listen, run_until_done
     from app.settings import load_settings
 
-    given: dict[str, Any] = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    options = (("role", role), ("host", host), ("port", port))
+    given: dict[str, Any] = {name: value for name, value in options if value is not None}
     settings = read_settings(**given)
     if data_dir is not None and not embedded:
         raise CommandError("--data-dir is for --embedded", ExitCode.USAGE)

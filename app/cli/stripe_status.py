@@ -9,8 +9,8 @@ from app.cli.client import Client
 from app.cli.failure import ExitCode
 
 _QUERY: Final = """{ syncStatus { stripe {
-  mode pending oldestPendingAt parked dead lastEventAt trouble backoff { untilAt reason } unmappedPriceCount
-  unmappedPrices
+  mode pending oldestPendingAt parked dead lastEventAt trouble backoff { untilAt reason } workerSeenAt
+  unmappedPriceCount unmappedPrices
 } } }"""
 
 

@@ -86,6 +86,13 @@ class StripeBackoff(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class StripeWork(msgspec.Struct, frozen=True, gc=False):
+    """What the processes that work on Stripe's events said last: how they learn of objects, and when one said so."""
+
+    mode: StripeSyncMode
+    seen_at: Instant
+
+
 class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
     """The Stripe side. `unmapped_prices` are held by live subscriptions and named by no plan; they grant nothing.
 
@@ -100,6 +107,8 @@ class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
     """Objects found changed with no event that told of it, since ever; None while the database does not answer."""
     last_reconcile_at: Instant | None = None
     backoff: StripeBackoff | None = None
+    worker_seen_at: Instant | None = None
+    """When a process that works on Stripe's events last said so; None also while the database does not answer."""
 
 
 class SyncStatus(msgspec.Struct, frozen=True, gc=False):

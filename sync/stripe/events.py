@@ -10,7 +10,7 @@ from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus, StripeTrace
 from app.domain.stripe_object import SYNCED_TYPES, StripeObject
-from app.domain.sync_status import StripeBackoff, StripeSyncMode
+from app.domain.sync_status import StripeBackoff, StripeSyncMode, StripeWork
 from app.ports.stripe import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
 from app.runtime import Runtime
 from app.telemetry import logger
@@ -23,6 +23,8 @@ from sync.stripe.follow_up import follow_up
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
 
 MOST_ATTEMPTS: Final = 12
+WORK: Final = "stripe_worker"
+"""Under which name the processes that work on the inbox say so, for those that do not."""
 
 _LEASE_MS: Final = 15_000
 _FORGOTTEN_MS: Final = 10_000  # longer than a webhook may take between storing an event and marking its object
@@ -260,6 +262,7 @@ class StripeWorker:
         """Find what fell between two steps: events never marked, parked objects whose parent is there."""
         is_confirmed = self.mode is not StripeSyncMode.FETCH
         while True:
+            await self._tell()
             if not is_confirmed and self._rt.cache.ready:
                 await self._confirm_provisional()
                 is_confirmed = True
@@ -270,6 +273,11 @@ class StripeWorker:
             self._bell.ring()
             obey_cancellation()
             await asyncio.sleep(self._sweep_s)
+
+    async def _tell(self) -> None:
+        """Say that the inbox is worked on; where another process says so at the same time, that will do."""
+        _, revision = await self._rt.jobs.read(WORK, StripeWork)
+        await self._rt.jobs.write(WORK, StripeWork(self.mode, self._rt.clock.now_at()), revision=revision)
 
     async def _release_known(self, parents: Collection[str]) -> None:
         mirrors = await self._rt.store.read(Kind.STRIPE_OBJECT, parents)

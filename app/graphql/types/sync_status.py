@@ -102,6 +102,10 @@ class StripeSyncStatus:
     last_reconcile_at: DateTime | None = strawberry.field(
         description="When Stripe was last asked for events that never came; null also before the first time."
     )
+    worker_seen_at: DateTime | None = strawberry.field(
+        description="When a process that works on Stripe's events last said so, which it does every 15 seconds; null "
+        "before the first time."
+    )
 
 
 @strawberry.type(directives=requires(*OPERATES), description="Everything an operator asks at night.")
@@ -167,4 +171,5 @@ def _stripe(status: domain.StripeSyncStatus) -> StripeSyncStatus:
         backoff=_backoff(status.backoff),
         drift=status.drift,
         last_reconcile_at=instant(status.last_reconcile_at),
+        worker_seen_at=instant(status.worker_seen_at),
     )
