@@ -7,7 +7,7 @@ import msgspec
 from app.domain.coverage import Holding, holdings
 from app.domain.denial import AccessDeniedReason
 from app.domain.grant import Grant, GrantSource, Override
-from app.domain.plan import AccessLevel, Catalogue, Feature, PlanFeature
+from app.domain.plan import AccessLevel, Catalogue, Feature, FeatureType, PlanFeature
 from app.domain.workspace import Workspace
 from app.domain.workspace_state import WorkspaceState
 
@@ -50,7 +50,7 @@ def gather(
     `held` are the workspace's holdings at `at`, where the caller has them already.
     """
     overrides = _overrides(feature.key, state, at, drawn_by=drawn_by)
-    grants = tuple(sorted((g for g in state.grants if g.feature_key == feature.key), key=lambda g: g.id))
+    grants = tuple(sorted((g for g in state.grants if _speaks_of(g, feature)), key=lambda g: g.id))
     if held is None:
         held = holdings(state.workspace, state.subscriptions, catalogue, at)
     turns = _turns(held, overrides, grants, at)
@@ -66,6 +66,13 @@ def gather(
         return Findings(parts, active, (), turns, ())
     lapsed = tuple(h for h in held if h.level is AccessLevel.NONE)
     return Findings(parts, active, reasons, turns, lapsed)
+
+
+def _speaks_of(grant: Grant, feature: Feature) -> bool:
+    """Tell whether the grant is one of the feature; Stripe's entitlements say nothing of amounts and values."""
+    if grant.feature_key != feature.key:
+        return False
+    return grant.source is not GrantSource.STRIPE_ENTITLEMENT or feature.type is FeatureType.BOOLEAN
 
 
 def _overrides(feature_key: str, state: WorkspaceState, at: int, *, drawn_by: str | None) -> list[Override]:

@@ -9,7 +9,10 @@ from app.domain.plan import ConfigValue, LimitBehavior, ResetPeriod
 
 
 class GrantSource(StrEnum):
-    """Where a contribution comes from. Grants that people give are PROMOTIONAL, TOP_UP (paid for) or MANUAL."""
+    """Where a contribution comes from. Grants that people give are PROMOTIONAL, TOP_UP (paid for) or MANUAL.
+
+    Stripe gives TOP_UP, where a checkout buys an add-on once, and STRIPE_ENTITLEMENT.
+    """
 
     PLAN = "PLAN"
     ADD_ON = "ADD_ON"
@@ -19,6 +22,8 @@ class GrantSource(StrEnum):
     TOP_UP = "TOP_UP"
     ROLLOVER = "ROLLOVER"
     MANUAL = "MANUAL"
+    STRIPE_ENTITLEMENT = "STRIPE_ENTITLEMENT"
+    """Stripe's own entitlement of the same lookup key: it says that a customer has a feature, not how much of it."""
 
 
 PRIORITY: Final = 100

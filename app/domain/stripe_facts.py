@@ -249,10 +249,11 @@ class DisputeFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="
 class ActiveEntitlementsFacts(
     msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", tag="entitlements.active_entitlement_summary"
 ):
-    """The features that Stripe's own entitlements give a customer, by lookup key."""
+    """The features that Stripe's own entitlements give a customer, by lookup key; not `is_complete` is a first page."""
 
     customer_id: str
     lookup_keys: tuple[str, ...] = ()
+    is_complete: bool = True
 
 
 class MeterFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", tag="billing.meter"):

@@ -42,6 +42,20 @@ def test_a_grant_out_of_force_gives_nothing(fields: dict[str, Any]) -> None:
     assert not check(state(grants=(grant(key="sso", **fields),))).has_access
 
 
+@pytest.mark.parametrize(
+    ("key", "has_access"),
+    [
+        pytest.param("sso", True, id="boolean"),
+        pytest.param("api_calls", False, id="metered"),
+        pytest.param("retention_days", False, id="config"),
+    ],
+)
+def test_an_entitlement_of_stripe_gives_what_needs_no_amount(key: str, *, has_access: bool) -> None:
+    given = grant(key=key, source=GrantSource.STRIPE_ENTITLEMENT, amount=None)
+
+    assert check(state(grants=(given,)), key).has_access is has_access
+
+
 def test_a_grant_to_come_bounds_the_answer() -> None:
     assert check(state(grants=(grant(key="sso", effective_at=NOW + 5),))).valid_until_at == NOW + 5
 

@@ -176,6 +176,7 @@ _expose(
         "TOP_UP": "An amount that was bought once.",
         "ROLLOVER": "What was left of the period before.",
         "MANUAL": "A grant given by a person.",
+        "STRIPE_ENTITLEMENT": "Stripe's own entitlement of the same lookup key; of BOOLEAN features only.",
     },
 )
 _expose(
