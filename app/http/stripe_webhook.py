@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -58,7 +59,9 @@ class _Related(msgspec.Struct, gc=False):
 class _Thin(msgspec.Struct, gc=False):
     id: _Word
     type: _Word
+    created: datetime
     livemode: bool
+    context: str | None = None
     related_object: _Related | None = None
 
 
@@ -142,7 +145,7 @@ def read_event(body: bytes, *, received_at: int, livemode: bool | None) -> Strip
         )  # strict about all of it, unlike a typed decoder, which skips what it does not need
         named = msgspec.convert(raw, _Named)
         if named.object == "v2.core.event":
-            return _from_thin(msgspec.convert(raw, _Thin), body, received_at)
+            return _from_thin(msgspec.convert(raw, _Thin), body, received_at=received_at, livemode=livemode)
         if named.object != "event":
             raise EventRefusedError(400, "the body is not a Stripe event")
         snapshot = msgspec.convert(raw, _Snapshot)
@@ -153,7 +156,7 @@ def read_event(body: bytes, *, received_at: int, livemode: bool | None) -> Strip
 
 def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
     about = snapshot.data.object
-    is_foreign = _is_foreign(snapshot, livemode=livemode)
+    is_foreign = _is_foreign(snapshot.account, is_live=snapshot.livemode, livemode=livemode)
     reason = _reason_to_ignore(snapshot, is_foreign=is_foreign)
     return StripeEvent(
         id=snapshot.id,
@@ -171,24 +174,28 @@ def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemo
     )
 
 
-def _is_foreign(snapshot: _Snapshot, *, livemode: bool | None) -> bool:
+def _is_foreign(account: str | None, *, is_live: bool, livemode: bool | None) -> bool:
     """Tell whether our API key cannot ask for the event's object."""
-    return snapshot.account is not None or (livemode is not None and snapshot.livemode != livemode)
+    return account is not None or (livemode is not None and is_live != livemode)
+
+
+def _foreign_reason(account: str | None, *, is_live: bool) -> str:
+    if account is not None:
+        return (
+            f"it is of the connected account {account}, which is not synced; "
+            "let the webhook endpoint listen to events of your own account only"
+        )
+    theirs, ours = ("live", "test") if is_live else ("test", "live")
+    return (
+        f"it is of Stripe's {theirs} mode and STRIPE_SECRET_KEY of {ours} mode; "
+        f"remove this endpoint in {theirs} mode, or set a key and a webhook secret of that mode"
+    )
 
 
 def _reason_to_ignore(snapshot: _Snapshot, *, is_foreign: bool) -> str | None:
     about = snapshot.data.object
-    if snapshot.account is not None:
-        return (
-            f"it is of the connected account {snapshot.account}, which is not synced; "
-            "let the webhook endpoint listen to events of your own account only"
-        )
     if is_foreign:
-        theirs, ours = ("live", "test") if snapshot.livemode else ("test", "live")
-        return (
-            f"it is of Stripe's {theirs} mode and STRIPE_SECRET_KEY of {ours} mode; "
-            f"remove this endpoint in {theirs} mode, or set a key and a webhook secret of that mode"
-        )
+        return _foreign_reason(snapshot.account, is_live=snapshot.livemode)
     if about.object not in SYNCED_TYPES:
         return f"objects of type {about.object} are not used"
     if about.id is None:
@@ -196,18 +203,28 @@ def _reason_to_ignore(snapshot: _Snapshot, *, is_foreign: bool) -> str | None:
     return None
 
 
-def _from_thin(thin: _Thin, body: bytes, received_at: int) -> StripeEvent:
+def _from_thin(thin: _Thin, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
+    """Read an event that only names its object; so it is of use where the object can be asked for."""
+    about = thin.related_object
+    is_foreign = _is_foreign(thin.context or None, is_live=thin.livemode, livemode=livemode)
+    if is_foreign:
+        reason = _foreign_reason(thin.context or None, is_live=thin.livemode)
+    elif about is None or about.type not in SYNCED_TYPES:
+        reason = f"objects of type {about.type} are not used" if about else "it names no object"
+    else:
+        reason = "a thin event says nothing of its object: set STRIPE_SECRET_KEY" if livemode is None else None
     return StripeEvent(
         id=thin.id,
         type=thin.type,
-        occurred_at=received_at,  # only told in words; nothing orders thin events here
+        occurred_at=int(thin.created.timestamp() * 1000),
         received_at=received_at,
         payload=body.decode(),
-        status=StripeEventStatus.IGNORED,
+        status=StripeEventStatus.IGNORED if reason else StripeEventStatus.RECEIVED,
         livemode=thin.livemode,
-        object_type=thin.related_object.type if thin.related_object else None,
-        object_id=thin.related_object.id if thin.related_object else None,
-        reason="thin events are not used; point a snapshot endpoint here",
+        object_type=about.type if about else None,
+        object_id=about.id if about else None,
+        reason=reason,
+        foreign=is_foreign,
     )
 
 

@@ -92,15 +92,51 @@ async def test_an_object_without_an_id_that_is_not_used_is_stored() -> None:
     assert hook.stored().object_id is None
 
 
-async def test_a_thin_event_is_stored_as_ignored() -> None:
-    hook = Hook()
-    related = {"id": "sub_1", "type": "subscription", "url": "/v1/subscriptions/sub_1"}
-    thin = {"id": "evt_t", "object": "v2.core.event", "type": "v1.customer.updated", "livemode": False}
+def thin(type: str = "subscription", **fields: Any) -> dict[str, Any]:
+    return {
+        "id": "evt_t",
+        "object": "v2.core.event",
+        "type": "v1.customer.subscription.updated",
+        "livemode": False,
+        "created": "2026-08-01T00:00:01.250Z",
+        "context": None,
+        "related_object": {"id": "sub_1", "type": type, "url": "/v1/subscriptions/sub_1"},
+        **fields,
+    }
 
-    answer = await hook.post({**thin, "created": "2026-08-01T00:00:01.000Z", "related_object": related})
 
-    assert answer.status_code == 200
-    assert (hook.stored().status, hook.stored().object_id) == (E.IGNORED, "sub_1")
+async def test_a_thin_event_has_its_object_asked_for() -> None:
+    hook = Hook(livemode=False)
+
+    answer = await hook.post(thin())
+
+    stored = hook.stored()
+    assert (answer.status_code, answer.json()["outcome"], hook.woken) == (200, "accepted", 1)
+    assert (stored.status, stored.object_type, stored.object_id) == (E.RECEIVED, "subscription", "sub_1")
+    assert stored.occurred_at == 1_785_542_401_250
+
+
+@pytest.mark.parametrize(
+    ("livemode", "event", "reason"),
+    [
+        pytest.param(None, thin(), "STRIPE_SECRET_KEY", id="no key to ask with"),
+        pytest.param(False, thin("v2.core.account"), "not used", id="another type"),
+        pytest.param(False, thin(related_object=None), "names no object", id="no object"),
+        pytest.param(True, thin(), "test mode", id="other mode"),
+        pytest.param(False, thin(context="acct_1"), "acct_1", id="other account"),
+    ],
+)
+async def test_a_thin_event_of_no_use_is_stored_with_the_reason(
+    livemode: bool | None,  # noqa: FBT001
+    event: dict[str, Any],
+    reason: str,
+) -> None:
+    hook = Hook(livemode=livemode)
+
+    answer = await hook.post(event)
+
+    assert (answer.status_code, hook.stored().status, hook.woken) == (200, E.IGNORED, 0)
+    assert reason in (hook.stored().reason or "")
 
 
 @pytest.mark.parametrize(
