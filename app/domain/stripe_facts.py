@@ -4,11 +4,14 @@ Amounts are integers in the currency's minor unit; currencies are Stripe's lower
 """
 
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from app.domain.change import Instant
+
+OWED: Final = ("open", "uncollectible")
+"""The statuses of invoices that may still be paid; both are unpaid."""
 
 
 class CustomerFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", tag="customer"):

@@ -8,6 +8,7 @@ import msgspec
 from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.domain.workspace_state import WorkspaceState
@@ -107,6 +108,14 @@ class RecordStore(Protocol):
         self, prices: Collection[str], *, before_at: int, after: str | None, first: int
     ) -> Page[Subscription]:
         """Return the same by ascending id. A page with more behind it is never empty."""
+        ...
+
+    async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
+        """Return the mirrored invoices of these subscriptions that are neither paid nor given up."""
+        ...
+
+    async def naming_checkouts(self, customer_ids: Collection[str]) -> list[StripeObject]:
+        """Return the mirrored checkouts that these customers completed and that name a workspace."""
         ...
 
     async def migrations_page(

@@ -11,6 +11,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from app.domain.api_key import Scope
 from app.domain.change import Kind
 from app.domain.migration import MigrationStatus
+from app.domain.stripe_facts import OWED
 from app.domain.subscription import TERMINAL, SubscriptionStatus
 from app.ports.store import Tally
 from app.store.documents import (
@@ -27,12 +28,26 @@ Criterion = Mapping[str, Any] | bool
 _BY_ID: Final = [("_id", 1)]
 _NEWEST_FIRST: Final = [("_id", -1)]  # our own ids ascend in time
 _TALLIED: Final = 3
+_MIRRORED: Final[Raw] = {"gone": False, "deletedAt": None}
 _GOING_ON: Final = [status.value for status in SubscriptionStatus if status not in TERMINAL]
 
 
 def workspaces(db: AsyncDatabase[Raw], *, after: str | None, limit: int) -> AsyncCursor[Raw]:
     """Find workspaces by ascending id, archived ones too."""
     return _page(db, WorkspaceDocument, [], after, limit)
+
+
+def owed_invoices(subscription_ids: Collection[str]) -> Raw:
+    """Return the filter for the invoices of these subscriptions that are neither paid nor given up."""
+    of_subscriptions = {"facts.subscriptionId": {"$in": list(subscription_ids)}}
+    return {"type": "invoice", **of_subscriptions, "facts.status": {"$in": OWED}, **_MIRRORED}
+
+
+def naming_checkouts(customer_ids: Collection[str]) -> Raw:
+    """Return the filter for the checkouts that these customers completed and that name a workspace."""
+    of_customers = {"facts.customerId": {"$in": list(customer_ids)}}
+    named_one = {"facts.status": "complete", "facts.workspaceRef": {"$type": "string"}}
+    return {"type": "checkout.session", **of_customers, **named_one, **_MIRRORED}
 
 
 def named(refs: Sequence[str]) -> Raw:

@@ -16,6 +16,7 @@ from app.domain.audit import AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.ports.store import Page, ResultExistsError, StoredResult, Tally
@@ -164,6 +165,12 @@ class MongoStore:
                 return Page(tuple(sub for sub in items if isinstance(sub, Subscription)), len(raws) > first)
             after = raws[first - 1]["_id"]  # a page that nobody can read is not the last one
 
+    async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
+        return await self._mirrors(queries.owed_invoices(subscription_ids))
+
+    async def naming_checkouts(self, customer_ids: Collection[str]) -> list[StripeObject]:
+        return await self._mirrors(queries.naming_checkouts(customer_ids))
+
     async def migrations_page(
         self, *, status: MigrationStatus | None, after: str | None, first: int
     ) -> Page[Migration]:
@@ -177,6 +184,12 @@ class MongoStore:
     async def _tally(self, kind: Kind, criteria: Raw) -> Tally:
         with self._mongo.deadline():
             return await queries.tally(self._db[kind.value], criteria)
+
+    async def _mirrors(self, criteria: Raw) -> list[StripeObject]:
+        with self._mongo.deadline():
+            raws = await self._db[Kind.STRIPE_OBJECT.value].find(criteria).to_list()
+        found = self._mapped(Kind.STRIPE_OBJECT, raws, from_document)
+        return [record for record in found if isinstance(record, StripeObject)]
 
     async def _batches(self, kind: Kind, criteria: Raw | None) -> AsyncGenerator[list[Raw]]:
         collection = self._db[kind.value]

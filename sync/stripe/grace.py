@@ -1,15 +1,11 @@
 """Since when a subscription is past due: told by the oldest of its invoices that are still unpaid. Pure."""
 
 from collections.abc import Iterable
-from typing import Final
 
 import msgspec
 
-from app.domain.stripe_facts import InvoiceFacts
+from app.domain.stripe_facts import OWED, InvoiceFacts
 from app.domain.subscription import PAST_DUE, Subscription
-
-UNPAID: Final = ("open", "uncollectible")
-"""The statuses of invoices that may be owed."""
 
 
 def with_grace(sub: Subscription, invoices: Iterable[InvoiceFacts]) -> Subscription:
@@ -40,7 +36,7 @@ def _failed_at(invoice: InvoiceFacts) -> int | None:
     Stripe tries for the first time when it finalises the invoice; one that is sent fails when it is overdue. Payments
     that take days to fail are only told of by their event.
     """
-    if invoice.status not in UNPAID:
+    if invoice.status not in OWED:
         return None
     if invoice.first_failed_at is not None:
         return invoice.first_failed_at

@@ -9,6 +9,8 @@ from support.records import DAY, NOW, grant, item, migration, override, sub, wor
 from app.domain.api_key import ApiKey, Scope
 from app.domain.change import Kind, Record
 from app.domain.migration import MigrationStatus
+from app.domain.stripe_facts import CheckoutSessionFacts, InvoiceFacts
+from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.domain.workspace import WorkspaceTrial
 from app.store import queries
@@ -164,3 +166,47 @@ async def test_migrations_come_the_newest_first_and_by_status() -> None:
 )
 async def test_has_admin_key(keys: list[ApiKey], *, has_one: bool) -> None:
     assert await queries.has_admin_key(await holding(*keys)) is has_one
+
+
+def mirror(id: str, facts: CheckoutSessionFacts | InvoiceFacts, **fields: Any) -> StripeObject:
+    known = {"version": 1, "incarnation": "i", "raw": "{}", "source": StripeSource.FETCH}
+    kind = "invoice" if isinstance(facts, InvoiceFacts) else "checkout.session"
+    return StripeObject(id=id, type=kind, facts=facts, **{**known, **fields})
+
+
+async def mirrored(criteria: Any, *mirrors: StripeObject) -> list[str]:
+    database = await holding(*mirrors)
+    return sorted([raw["_id"] async for raw in database[Kind.STRIPE_OBJECT.value].find(criteria)])
+
+
+async def test_invoices_that_are_owed_are_found_by_subscription() -> None:
+    def invoice(id: str, status: str | None, of: str | None = "sub_1", **fields: Any) -> StripeObject:
+        return mirror(id, InvoiceFacts(currency="usd", subscription_id=of, status=status), **fields)
+
+    assert await mirrored(
+        queries.owed_invoices(["sub_1", "sub_2"]),
+        invoice("in_1", "open"),
+        invoice("in_2", "uncollectible", "sub_2"),
+        invoice("in_3", "paid"),
+        invoice("in_4", "void"),
+        invoice("in_5", "draft"),
+        invoice("in_6", None),
+        invoice("in_7", "open", "sub_3"),
+        invoice("in_8", "open", None),
+        invoice("in_9", "open", gone=True),
+    ) == ["in_1", "in_2"]
+
+
+async def test_checkouts_that_name_a_workspace_are_found_by_customer() -> None:
+    def checkout(id: str, customer: str | None = "cus_1", **fields: Any) -> StripeObject:
+        known = {"mode": "payment", "status": "complete", "workspace_ref": "acme"}
+        return mirror(id, CheckoutSessionFacts(customer_id=customer, **{**known, **fields}))
+
+    assert await mirrored(
+        queries.naming_checkouts(["cus_1"]),
+        checkout("cs_1"),
+        checkout("cs_2", "cus_2"),
+        checkout("cs_3", None),
+        checkout("cs_4", status="open"),
+        checkout("cs_5", workspace_ref=None),
+    ) == ["cs_1"]
