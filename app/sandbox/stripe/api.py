@@ -26,6 +26,7 @@ from app.sandbox.stripe import (
     refunds,
     subscription_items,
     subscriptions,
+    test_clocks,
     webhook_endpoints,
 )
 from app.sandbox.stripe.entitling import ACTIVE, FEATURE
@@ -36,6 +37,7 @@ from app.sandbox.stripe.life import run_due
 from app.sandbox.stripe.render import expand, render
 from app.sandbox.stripe.resources import Operation, retrieve
 from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.test_clocks import time_of_request
 from app.sandbox.stripe.wire import encode, new_id
 
 _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
@@ -96,6 +98,11 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/billing/meters/{id}/event_summaries", meter_events.list_summaries),
     ("POST", "/v1/billing/meter_events", meter_events.create),
     ("POST", "/v1/billing/meter_event_adjustments", meter_events.adjust),
+    ("POST", "/v1/test_helpers/test_clocks", test_clocks.create),
+    ("GET", "/v1/test_helpers/test_clocks", test_clocks.list_all),
+    ("GET", "/v1/test_helpers/test_clocks/{id}", retrieve(test_clocks.KIND)),
+    ("POST", "/v1/test_helpers/test_clocks/{id}/advance", test_clocks.advance),
+    ("DELETE", "/v1/test_helpers/test_clocks/{id}", test_clocks.delete),
     ("POST", "/v1/webhook_endpoints", webhook_endpoints.create),
     ("GET", "/v1/webhook_endpoints", webhook_endpoints.list_all),
     ("GET", "/v1/webhook_endpoints/{id}", retrieve(webhook_endpoints.KIND)),
@@ -180,7 +187,8 @@ async def _answer(
     run_due(sandbox, sandbox.now())
     ids = {name: request.path_params.get(name, "") for name in ("id", "parent")}
     ids["base_url"] = str(request.base_url).rstrip("/")
-    call = Call(**ids, form=form, at=sandbox.now(), request_id=headers["Request-Id"], idempotency_key=key)
+    at = time_of_request(sandbox, ids["id"], form)
+    call = Call(**ids, form=form, at=at, request_id=headers["Request-Id"], idempotency_key=key)
     body = _perform(sandbox, operation, call, headers["Stripe-Version"])
     if key:
         answers.keep(key, Answer(signature, call.request_id, body))

@@ -24,23 +24,41 @@ class Entry(NamedTuple):
 
 
 class Clock:
-    """System time plus an offset, in epoch seconds; it stands still while it is held."""
+    """System time plus an offset, in epoch seconds; it stands still while it is held.
+
+    What lives by a test clock happens at that clock's instants, apart from the sandbox's `own` time.
+    """
 
     def __init__(self, system: Callable[[], int]) -> None:
         self.offset = 0
         self._system = system
         self._held: int | None = None
+        self._own: int | None = None
 
     def now(self) -> int:
-        return self._system() + self.offset if self._held is None else self._held
+        return self.own() if self._held is None else self._held
+
+    def own(self) -> int:
+        """Return the sandbox's own time, also while what lives by a test clock happens."""
+        return self._system() + self.offset if self._own is None else self._own
 
     @contextmanager
     def held(self, at: int | None = None) -> Generator[int]:
         """Stand still at `at`, by default now, so that all that is done within happens at one instant."""
-        before, instant = self._held, self.now() if at is None else at
-        self._held = instant
+        before, instant = self._own, self.now() if at is None else at
+        self._own = instant
         try:
-            yield instant
+            with self.apart(instant):
+                yield instant
+        finally:
+            self._own = before
+
+    @contextmanager
+    def apart(self, at: int) -> Generator[int]:
+        """Let what is done within happen at a test clock's instant."""
+        before, self._held = self._held, at
+        try:
+            yield at
         finally:
             self._held = before
 

@@ -16,6 +16,7 @@ from app.sandbox.stripe.delivery import Endpoint
 from app.sandbox.stripe.errors import StripeError, no_such
 from app.sandbox.stripe.faults import Fault
 from app.sandbox.stripe.sandbox import Sandbox
+from app.sandbox.stripe.test_clocks import time_of
 from app.sandbox.stripe.wire import JsonObject, copy, is_array, is_hash
 
 _NOT_TO_SET = ("event", "webhook_endpoint")
@@ -84,14 +85,15 @@ def _set_object(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
         _set(after, path, value)
     _check_references(sandbox, after)
     sandbox.store.put(after)
-    return sandbox.record(
-        before,
-        after,
-        type=change.event or derive_type(before, after),
-        at=sandbox.now() if change.created is None else change.created,
-        version=change.api_version,
-        deliver=change.deliver,
-    )
+    with sandbox.clock.apart(time_of(sandbox, before)):
+        return sandbox.record(
+            before,
+            after,
+            type=change.event or derive_type(before, after),
+            at=change.created,
+            version=change.api_version,
+            deliver=change.deliver,
+        )
 
 
 def _set(obj: JsonObject, path: str, value: Any) -> None:

@@ -113,7 +113,7 @@ def delete(sandbox: Sandbox, call: Call) -> JsonObject:
     for code in sandbox.store.all("promotion_code"):
         if code["promotion"]["coupon"] == call.id:
             sandbox.save(code, {**code, "active": False}, call)
-    sandbox.record(coupon, coupon, type="coupon.deleted", at=call.at, call=call)
+    sandbox.record(coupon, coupon, type="coupon.deleted", call=call)
     sandbox.store.remove(coupon)
     return {"id": call.id, "object": "coupon", "deleted": True}
 

@@ -25,7 +25,11 @@ _WRITABLE: dict[str, Reader] = {
 
 
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
-    return save_new(sandbox, read(call.form, {"id": text, "payment_method": text, **_WRITABLE}), call)
+    readers: dict[str, Reader] = {"id": text, "payment_method": text, "test_clock": text, **_WRITABLE}
+    params = read(call.form, readers)
+    if clock := params.get("test_clock"):
+        sandbox.store.get("test_helpers.test_clock", clock, param="test_clock")
+    return save_new(sandbox, params, call)
 
 
 def save_new(sandbox: Sandbox, params: JsonObject, call: Call | None = None) -> JsonObject:
@@ -94,14 +98,24 @@ def delete(sandbox: Sandbox, call: Call) -> JsonObject:
     customer = sandbox.store.get("customer", call.id)
     if customer.get("deleted"):
         raise no_such("customer", call.id)
-    for subscription in sandbox.store.all("subscription"):
-        if subscription["customer"] == call.id and subscription["status"] not in ENDED:
+    return remove(sandbox, customer)
+
+
+def remove(sandbox: Sandbox, customer: JsonObject) -> JsonObject:
+    """Delete the customer and return the stub that stays."""
+    for subscription in sandbox.store.having("subscription", "customer", customer["id"]):
+        if subscription["status"] not in ENDED:
             end(sandbox, subscription)
-    sandbox.record(customer, customer, type="customer.deleted", at=call.at, call=call)
-    stub = {"id": call.id, "object": "customer", "deleted": True}
+    sandbox.record(customer, customer, type="customer.deleted")
+    stub = {"id": customer["id"], "object": "customer", "deleted": True}
     sandbox.store.put(stub)
     return stub
 
 
 def list_all(sandbox: Sandbox, call: Call) -> JsonObject:
-    return list_page(sandbox, call, "customer", {"email": text}, lambda params, obj: keep_equal(params, obj, "email"))
+    """List customers; those on a test clock only where it is named."""
+
+    def keep(params: JsonObject, customer: JsonObject) -> bool:
+        return customer["test_clock"] == params.get("test_clock") and keep_equal(params, customer, "email")
+
+    return list_page(sandbox, call, "customer", {"email": text, "test_clock": text}, keep)

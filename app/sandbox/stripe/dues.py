@@ -8,11 +8,13 @@ from app.sandbox.stripe.wire import JsonObject, is_hash
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 24 * _HOUR_S
 
+CLOCK_LIFE_S: Final = 30 * _DAY_S
 TIME_TO_FIRST_PAYMENT_S: Final = 23 * _HOUR_S
 TRIAL_NOTICE_S: Final = 3 * _DAY_S
 UPCOMING_NOTICE_S: Final = 7 * _DAY_S
 
 CANCEL: Final = "cancel"
+CLOCK_END: Final = "clock_end"
 COLLECTION_RESUME: Final = "collection_resume"
 DISPUTE: Final = "dispute"
 EXPIRE: Final = "expire"
@@ -39,6 +41,7 @@ _ORDER: Final = (
     RENEW,
     TRIAL_WILL_END,
     UPCOMING,
+    CLOCK_END,
 )
 _BILLED: Final = ("active", "past_due", "unpaid")
 
@@ -54,6 +57,8 @@ def dues_of(obj: JsonObject) -> list[Due]:
             known = {DISPUTE: obj.get("_disputed_at")}
         case "refund" | "dispute":
             known = {SETTLE: obj.get("_ends_at")}
+        case "test_helpers.test_clock":
+            known = {CLOCK_END: _instant(obj["deletes_after"])}
         case _:
             return []
     return [Due(at, _ORDER.index(what), what) for what, at in known.items() if at is not None]

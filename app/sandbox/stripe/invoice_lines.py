@@ -130,6 +130,7 @@ def _prorated(
         "pricing": _pricing(price),
         "quantity": item["quantity"] or 0,
         "quantity_decimal": str(item["quantity"] or 0),
+        "test_clock": subscription["test_clock"],
     }
 
 

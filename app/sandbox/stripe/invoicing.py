@@ -104,6 +104,7 @@ def new_invoice(
         "period_start": period[0],
         "subtotal": total,
         "subtotal_excluding_tax": total,
+        "test_clock": subscription["test_clock"],
         "total": total,
         "total_excluding_tax": total,
     }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from app.sandbox.stripe import billing, disputes, dues, endings, refunds
+from app.sandbox.stripe import billing, customers, disputes, dues, endings, refunds
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoicing import subscription_of, void
@@ -13,15 +13,19 @@ from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject
 
 
-def run_due(sandbox: Sandbox, until: int) -> int:
-    """Let happen all that is due by `until`, in order, each at its own instant; return how much that was."""
+def run_due(sandbox: Sandbox, until: int, *, clock: str | None = None) -> int:
+    """Let happen all that is due by `until`, in order, each at its own instant; return how much that was.
+
+    `clock` is the test clock whose objects are meant; without one they are those that live by the sandbox's own time.
+    """
     happened = 0
-    while entry := sandbox.agenda.take(until):
+    hold = sandbox.clock.apart if clock else sandbox.clock.held
+    while entry := sandbox.agendas[clock].take(until):
         obj = sandbox.store.find(entry.id)
         if obj is None or entry.due not in dues.dues_of(obj):
             continue  # the object has changed since this was noted
         # Somebody may have set it to what cannot be, such as a customer that there is not: then it stays as it is.
-        with sandbox.clock.held(entry.due.at), suppress(StripeError):
+        with hold(entry.due.at), suppress(StripeError):
             _HAPPENINGS[entry.due.what](sandbox, obj)
         happened += 1
     return happened
@@ -63,7 +67,7 @@ def _end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
 def _announce_renewal(sandbox: Sandbox, subscription: JsonObject) -> None:
     preview = billing.upcoming(sandbox, subscription)
     del preview["id"]  # the event's invoice has none, for it does not exist yet
-    sandbox.record(None, preview, type="invoice.upcoming", at=sandbox.now())
+    sandbox.record(None, preview, type="invoice.upcoming")
 
 
 def _finalize(sandbox: Sandbox, invoice: JsonObject) -> None:
@@ -88,8 +92,19 @@ def _settle(sandbox: Sandbox, obj: JsonObject) -> None:
         disputes.end_in_time(sandbox, obj)
 
 
+def delete_clock(sandbox: Sandbox, clock: JsonObject) -> None:
+    """Delete a test clock and its customers, whose subscriptions are canceled."""
+    for customer in sandbox.store.all("customer"):
+        if customer["test_clock"] == clock["id"]:
+            with sandbox.clock.apart(clock["frozen_time"]):
+                customers.remove(sandbox, customer)
+    sandbox.record(clock, clock, type="test_helpers.test_clock.deleted")
+    sandbox.store.remove(clock)
+
+
 _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.CANCEL: _cancel,
+    dues.CLOCK_END: delete_clock,
     dues.COLLECTION_RESUME: _resume_collection,
     dues.DISPUTE: disputes.open_of_card,
     dues.EXPIRE: _expire,

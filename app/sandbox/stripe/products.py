@@ -70,7 +70,7 @@ def delete(sandbox: Sandbox, call: Call) -> JsonObject:
     product = sandbox.store.get("product", call.id)
     if any(price["product"] == call.id for price in sandbox.store.all("price")):
         raise StripeError("This product cannot be deleted because it has one or more user-created prices.")
-    sandbox.record(product, product, type="product.deleted", at=call.at, call=call)
+    sandbox.record(product, product, type="product.deleted", call=call)
     sandbox.store.remove(product)
     return {"id": call.id, "object": "product", "deleted": True}
 

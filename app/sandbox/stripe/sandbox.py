@@ -1,5 +1,6 @@
 """The sandbox's state: objects, time, deliveries and faults; and the one way to change an object."""
 
+from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Literal
@@ -62,7 +63,7 @@ class Sandbox:
     def __init__(self, config: Config, *, now: Callable[[], int], endpoint: Endpoint | None = None) -> None:
         self.config = config
         self.clock = Clock(now)
-        self.agenda = Agenda()
+        self.agendas: defaultdict[str | None, Agenda] = defaultdict(Agenda)
         self.collection = Collection()
         self.store = Store()
         self.faults = Faults()
@@ -72,12 +73,12 @@ class Sandbox:
             retry_delays_s=config.retry_delays_s,
             concurrency=config.concurrency,
             timeout_s=config.delivery_timeout_s,
-            now=self.now,
+            now=self.clock.own,
             time_of_day=now,
         )
 
     def now(self) -> int:
-        """Return the sandbox's time in epoch seconds: the system's, and what it was advanced by."""
+        """Return what time it is, in epoch seconds: the sandbox's, or the test clock's that something happens by."""
         return self.clock.now()
 
     @contextmanager
@@ -85,7 +86,7 @@ class Sandbox:
         """Let all that is done within happen at the call's instant, and its events name its request."""
         self._call = call
         try:
-            with self.clock.held(call.at):
+            with self.clock.held(self.clock.own()), self.clock.apart(call.at):
                 yield
         finally:
             self._call = None
@@ -97,7 +98,7 @@ class Sandbox:
         """
         self.store.put(after)
         if before != after:
-            self.record(before, after, type=derive_type(before, after), at=self.now(), call=call)
+            self.record(before, after, type=derive_type(before, after), call=call)
         return after
 
     def put(self, before: JsonObject | None, after: JsonObject, *told: str) -> JsonObject:
@@ -105,7 +106,7 @@ class Sandbox:
         self.store.put(after)
         self._note_dues(after)
         for name in told:
-            self.record(before, after, type=name, at=self.now())
+            self.record(before, after, type=name)
         return after
 
     def record(
@@ -114,13 +115,17 @@ class Sandbox:
         after: JsonObject,
         *,
         type: str,
-        at: int,
+        at: int | None = None,
         call: Call | None = None,
         version: str | None = None,
         deliver: bool = True,
     ) -> JsonObject:
-        """Record an event, caused by `call` or by Stripe itself, and send it; return it."""
+        """Record an event, caused by `call` or by Stripe itself, and send it; return it.
+
+        Its time is `at`, by default the sandbox's own: events are in order, whatever clock their objects live by.
+        """
         self._note_dues(after)
+        at = self.clock.own() if at is None else at
         event = new_event(type, before, after, store=self.store, version=version or self.config.api_version, at=at)
         if call := call or self._call:
             event["request"] = {"id": call.request_id, "idempotency_key": call.idempotency_key}
@@ -132,7 +137,7 @@ class Sandbox:
         return event
 
     def _note_dues(self, obj: JsonObject) -> None:
-        """Note what will happen to the object; what somebody dates into the past stays as it was set."""
+        """Note what will happen to the object by its clock; what somebody dates into the past stays as it was set."""
         for due in dues_of(obj):
             if due.at > self.now():
-                self.agenda.note(due, obj["id"])
+                self.agendas[self.store.clock_of(obj)].note(due, obj["id"])

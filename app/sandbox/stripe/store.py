@@ -77,6 +77,13 @@ class Store:
             raise no_such(kind, id, param=param)
         return obj
 
+    def clock_of(self, obj: JsonObject | None) -> str | None:
+        """Return the id of the test clock that an object lives by: its own, its customer's or its charge's."""
+        while obj is not None and "test_clock" not in obj:
+            owner = obj.get("customer") or obj.get("charge")
+            obj = self.find(owner) if isinstance(owner, str) else None
+        return obj["test_clock"] if obj else None
+
     def all(self, kind: str) -> list[JsonObject]:
         """Return the kind's objects, newest first; those without a time in the order they came."""
         newest_put_first = reversed(self._by_kind.get(kind, {}).values())

@@ -76,7 +76,8 @@ def _start(store: Store, customer: str, params: JsonObject, at: int) -> JsonObje
     )
     if len(currencies) > 1:
         raise StripeError("All prices on a subscription must have the same currency.", param="items")
-    return blank_subscription(new, customer, currencies.pop(), items, at)
+    started = blank_subscription(new, customer, currencies.pop(), items, at)
+    return {**started, "test_clock": store.get("customer", customer)["test_clock"]}
 
 
 def update(sandbox: Sandbox, call: Call) -> JsonObject:
@@ -165,13 +166,17 @@ def resume(sandbox: Sandbox, call: Call) -> JsonObject:
 
 
 def list_all(sandbox: Sandbox, call: Call) -> JsonObject:
-    """List the subscriptions that are not canceled, or those that `status` (a status, `ended`, `all`) names."""
-    readers: dict[str, Reader] = {"customer": text, "price": text, "collection_method": text}
+    """List the subscriptions that are not canceled, or those that `status` (a status, `ended`, `all`) names.
+
+    Those on a test clock are among them only where it or the customer is named.
+    """
+    readers: dict[str, Reader] = {"customer": text, "price": text, "collection_method": text, "test_clock": text}
 
     def keep(params: JsonObject, subscription: JsonObject) -> bool:
         status, price = params.get("status"), params.get("price")
         return (
             _is_status(subscription["status"], status)
+            and (bool(params.get("customer")) or subscription["test_clock"] == params.get("test_clock"))
             and keep_equal(params, subscription, "customer", "collection_method")
             and (price is None or any(item["price"] == price for item in subscription["items"]["data"]))
         )

@@ -40,6 +40,7 @@ async def objects(account: Account) -> list[Any]:
     )
     path = f"/v1/subscriptions/{subscription['id']}"
     changes = ({"trial_end": "now"}, {"pause_collection[behavior]": "void"}, {"cancel_at_period_end": "true"})
+    clock = await account.post("/v1/test_helpers/test_clocks", {"frozen_time": account.clock.at})
     feature = await account.post("/v1/entitlements/features", {"lookup_key": "sso", "name": "SSO"})
     features = f"/v1/products/{tiered['product']}/features"
     kinds = (
@@ -50,6 +51,10 @@ async def objects(account: Account) -> list[Any]:
         *await _discounts(account, tiered["product"]),
         *await _metering(account),
         await account.post("/v1/webhook_endpoints", {"url": "http://127.0.0.1:9/x", "enabled_events[]": "*"}),
+        await account.post(
+            f"/v1/test_helpers/test_clocks/{clock['id']}/advance", {"frozen_time": account.clock.at + 1}
+        ),
+        await account.get("/v1/test_helpers/test_clocks"),
         subscription,
         *[await account.post(path, form) for form in changes],
         await account.post(f"{path}/pause"),
@@ -153,6 +158,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
     assert {f"entitlements.{name}" for name in ("active_entitlement", "active_entitlement_summary")} <= seen
     assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
+    assert {"test_helpers.test_clock"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {"refund", "dispute", "balance_transaction"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
