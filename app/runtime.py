@@ -7,7 +7,7 @@ from app.cache.cache import BillingCache
 from app.ports.audit import AuditTrail
 from app.ports.jobs import JobStates
 from app.ports.store import RecordStore, WorkspaceLookup
-from app.ports.stripe import Inbox, StripeCatalogueSource
+from app.ports.stripe import Inbox, StripeAccount
 from app.ports.sync import Sync
 from app.ports.system import Clock, Ids
 from app.ports.usage import UsageLedger, UsageWriter
@@ -32,7 +32,7 @@ class Runtime:
     metrics: Metrics
     backdate_ms: int
     """How long ago usage that is reported may have happened."""
-    stripe: StripeCatalogueSource | None = None
+    stripe: StripeAccount | None = None
     """None without a key to ask Stripe with."""
     catalogue_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever writes the catalogue; see `services.catalogue.edition`."""

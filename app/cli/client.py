@@ -119,13 +119,21 @@ class Client:
                 if after == (after := page["pageInfo"]["endCursor"]):
                     raise CommandError(f"{self.url} gave the same page of {listing} twice", ExitCode.BUG)
 
-    def mutate(self, name: str, input_type: str, selection: str, input: Mapping[str, Any]) -> Fields:
+    def mutate(
+        self,
+        name: str,
+        input_type: str,
+        selection: str,
+        input: Mapping[str, Any],
+        *,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Fields:
         """Run one mutation; what it refuses becomes a `RefusedError`."""
         document = (
             f"mutation($input: {input_type}!) {{ {name}(input: $input) {{ __typename {selection} "
             "... on UserError { code message path } } }"
         )
-        result: Fields = self.query(document, {"input": input})[name]
+        result: Fields = self.query(document, {"input": input}, timeout_s=timeout_s)[name]
         if str(result.pop("__typename")).endswith("Error"):
             raise RefusedError(result)
         return result

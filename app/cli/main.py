@@ -29,6 +29,7 @@ from app.cli import (
     status,
     stripe_backfill,
     stripe_reconcile,
+    stripe_setup,
     stripe_status,
     usage,
     workspaces,
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 stripe = typer.Typer(help="What is known of Stripe, and bringing it up to date.", no_args_is_help=True)
 stripe.command("status")(stripe_status.stripe_status)
+stripe.command("setup")(stripe_setup.setup)
 stripe.command("backfill")(stripe_backfill.backfill)
 stripe.command("reconcile")(stripe_reconcile.reconcile)
 app.command("serve")(serve.serve)

@@ -2,8 +2,9 @@
 
 import asyncio
 import builtins
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -14,10 +15,22 @@ from aiolimiter import AsyncLimiter
 
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.domain.stripe_event import FetchedObject
+from app.domain.stripe_setup import AccountAccess, CreatedEndpoint, WebhookEndpoint
+from app.gateways.stripe_answers import (
+    Attached,
+    Endpoint,
+    id_of,
+    json_array,
+    json_object,
+    read_as,
+    read_page,
+    to_endpoint,
+)
 from app.ports.stripe import (
     CursorGoneError,
     ListedPage,
     Listing,
+    PermissionMissingError,
     ProcessorRefusedError,
     ProcessorUnavailableError,
     SignatureError,
@@ -38,12 +51,14 @@ _PATHS: Final[Mapping[str, str]] = {
 _LISTS: Final[Mapping[str, str]] = {**_PATHS, "event": "/v1/events"}
 _ITEMS: Final = "/v1/subscription_items"
 _FEATURES: Final = "/v1/entitlements/features"
+_ENDPOINTS: Final = "/v1/webhook_endpoints"
 _PAGE: Final = 100
 _MAX_PAGES: Final = 50
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _MAX_PAGE_BYTES: Final = 32 * 1024 * 1024  # a page holds up to a hundred objects
 _MESSAGE_LENGTH: Final = 300
 _RETRIABLE: Final = frozenset({408, 409, 425, 429})
+_PERMISSION: Final = re.compile(r"\brak_\w+")
 
 
 class StripeProcessor:
@@ -62,6 +77,8 @@ class StripeProcessor:
         endpoint_rate_per_s: float = 10,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self.livemode = is_livemode(api_key)
+        self.api_version = stripe.api_version
         self._timeout_s = timeout_s
         self._transport = _BoundedTransport(timeout_s, transport)
         self._client = stripe.StripeClient(
@@ -73,7 +90,7 @@ class StripeProcessor:
         self._rate = AsyncLimiter(max(1, rate_per_s), max(1, 1 / rate_per_s))
         self._endpoint_rates = {
             path: AsyncLimiter(max(1, endpoint_rate_per_s), max(1, 1 / endpoint_rate_per_s))
-            for path in (*_LISTS.values(), _ITEMS, _FEATURES)
+            for path in (*_LISTS.values(), _ITEMS, _FEATURES, _ENDPOINTS)
         }
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
@@ -84,7 +101,7 @@ class StripeProcessor:
             answer = await self._get(_PATHS[type], id)
         except _GoneError:
             return FetchedObject(id=id, type=type, raw="", api_version=None, gone=True)
-        found = _object(answer.data)
+        found = json_object(answer.data)
         if found.get("id") != id:
             raise ProcessorUnavailableError(f"asked for {id}, Stripe answered with something else")
         gone = found.get("deleted") is True
@@ -98,9 +115,9 @@ class StripeProcessor:
             answer = await self._get(_LISTS[listing.type], limit=_PAGE, **params)
         except _GoneError as error:
             raise (CursorGoneError if after else ProcessorRefusedError)(str(error)) from error
-        page = _page(answer.body)
-        found = [_object(one) for one in _array(_object(answer.data).get("data"))]
-        ids, version = [_id_of(one) for one in found], answer.headers.get("stripe-version")
+        page = read_page(answer.body)
+        found = [json_object(one) for one in json_array(json_object(answer.data).get("data"))]
+        ids, version = [id_of(one) for one in found], answer.headers.get("stripe-version")
         if after in ids or (page.has_more and not ids):
             raise ProcessorUnavailableError(f"the list of {listing.type}s does not go on after {after}")
         objects = [
@@ -121,6 +138,40 @@ class StripeProcessor:
         given = {product: await self._features_of(product) for product in offered}
         return StripeCatalogue(products, prices, features, given)
 
+    async def access(self) -> AccountAccess:
+        """Ask each list that we read for one object, and tell what the key may not read."""
+        modes: list[bool] = []
+        missing: list[str] = []
+        for path in (*_LISTS.values(), _FEATURES, _ENDPOINTS):
+            try:
+                page = json_object((await self._get(path, limit=1)).data)
+            except PermissionMissingError as error:
+                missing.append(error.permission or f"reading {path}")
+            else:
+                modes += [json_object(one).get("livemode") is True for one in json_array(page.get("data"))]
+        return AccountAccess(modes[0] if modes else None, tuple(dict.fromkeys(missing)))
+
+    async def endpoints(self) -> tuple[WebhookEndpoint, ...]:
+        """Return every webhook endpoint of the account."""
+        return tuple(to_endpoint(one) for one in await self._read_all(Endpoint, _ENDPOINTS))
+
+    async def create_endpoint(self, url: str, events: Sequence[str], *, idempotency_key: str) -> CreatedEndpoint:
+        """Create an endpoint of our API version, once for each key."""
+        params = {"url": url, "enabled_events": list(events), "api_version": self.api_version}
+        made = await self._post(_ENDPOINTS, **params, idempotency_key=idempotency_key)
+        secret = made.get("secret")
+        if not isinstance(secret, str):
+            raise ProcessorUnavailableError("Stripe made an endpoint and did not tell its secret")
+        return CreatedEndpoint(to_endpoint(read_as(made, Endpoint, _ENDPOINTS)), secret)
+
+    async def update_endpoint(self, id: str, events: Sequence[str]) -> WebhookEndpoint:
+        """Enable an endpoint and let it be sent these events."""
+        try:
+            changed = await self._post(_ENDPOINTS, id, enabled_events=list(events), disabled=False)
+        except _GoneError as error:
+            raise ProcessorUnavailableError(f"the endpoint has just been deleted: {error}") from error
+        return to_endpoint(read_as(changed, Endpoint, _ENDPOINTS))
+
     async def close(self) -> None:
         """Close the connections."""
         await self._transport.close_async()
@@ -129,11 +180,11 @@ class StripeProcessor:
         """Return an object as JSON with every page of its sub-lists; untouched where all are in it."""
         if type != "subscription":
             return body
-        listing = _object(found.get("items"))
+        listing = json_object(found.get("items"))
         if not listing.get("has_more"):
             return body
         try:
-            items = await self._rest_of(_array(listing.get("data")), _ITEMS, subscription=found["id"])
+            items = await self._rest_of(json_array(listing.get("data")), _ITEMS, subscription=found["id"])
         except _GoneError as error:
             raise ProcessorUnavailableError(f"deleted while its items were read: {error}") from error
         merged = {**found, "items": {**listing, "data": items, "has_more": False}}
@@ -141,24 +192,21 @@ class StripeProcessor:
 
     async def _features_of(self, product: str) -> tuple[str, ...]:
         try:
-            attached = await self._read_all(_Attached, _PATHS["product"], product, "features")
+            attached = await self._read_all(Attached, _PATHS["product"], product, "features")
         except _GoneError:
             return ()
         return tuple(one.entitlement_feature.id for one in attached)
 
     async def _read_all(self, type: builtins.type[S], path: str, *segments: str) -> tuple[S, ...]:
-        try:
-            return msgspec.convert(await self._rest_of([], path, *segments), tuple[type, ...])
-        except msgspec.ValidationError as error:
-            raise ProcessorUnavailableError(f"Stripe's list of {path} is not as expected: {error}") from error
+        return tuple(read_as(one, type, path) for one in await self._rest_of([], path, *segments))
 
     async def _rest_of(self, known: list[Any], path: str, *segments: str, **params: str) -> list[Any]:
         """Return what is known of a list, and all that follows it."""
         found = list(known)
         for _ in range(_MAX_PAGES):
-            after = {"starting_after": _object(found[-1]).get("id")} if found else {}
-            page = _object((await self._get(path, *segments, limit=_PAGE, **after, **params)).data)
-            more = _array(page.get("data"))
+            after = {"starting_after": json_object(found[-1]).get("id")} if found else {}
+            page = json_object((await self._get(path, *segments, limit=_PAGE, **after, **params)).data)
+            more = json_array(page.get("data"))
             found += more
             if not page.get("has_more"):
                 return found
@@ -167,12 +215,18 @@ class StripeProcessor:
         raise ProcessorUnavailableError(f"the list of {path} does not end after {_MAX_PAGES} pages")
 
     async def _get(self, path: str, *segments: str, **params: str | int | None) -> stripe.StripeResponse:
+        return await self._request("get", path, *segments, **params)
+
+    async def _post(self, path: str, *segments: str, **params: Any) -> dict[str, Any]:
+        return json_object((await self._request("post", path, *segments, **params)).data)
+
+    async def _request(self, method: str, path: str, *segments: str, **params: Any) -> stripe.StripeResponse:
         await self._endpoint_rates[path].acquire()
         await self._rate.acquire()
         url = "/".join((path, *(quote(segment, safe="") for segment in segments)))
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._client.raw_request_async("get", url, **params)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its parameters untyped
+                return await self._client.raw_request_async(method, url, **params)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves its parameters untyped
         except TimeoutError as error:
             raise ProcessorUnavailableError(f"Stripe did not answer within {self._timeout_s} s") from error
         except UnicodeDecodeError as error:
@@ -206,23 +260,6 @@ def is_livemode(api_key: str) -> bool:
 
 class _GoneError(Exception):
     """Stripe knows no such object."""
-
-
-class _HasId(msgspec.Struct, frozen=True):
-    id: str
-
-
-class _Attached(msgspec.Struct, frozen=True):
-    """A feature that comes with a product."""
-
-    entitlement_feature: _HasId
-
-
-class _Page(msgspec.Struct):
-    """A page of a list, each object in it as the JSON that came."""
-
-    data: list[msgspec.Raw]
-    has_more: bool = False
 
 
 class _TooLargeError(Exception):
@@ -275,6 +312,9 @@ def _translate(error: stripe.StripeError) -> Exception:
     if isinstance(error, stripe.InvalidRequestError) and error.code == "resource_missing":
         # "a similar object exists in live mode": our key is for the other mode, the object is not gone
         return ProcessorRefusedError(message) if "similar object exists" in message else _GoneError(message)
+    if isinstance(error, stripe.PermissionError):
+        named = _PERMISSION.search(error.user_message or "")
+        return PermissionMissingError(message, permission=named.group() if named else None)
     refused = status is not None and status not in _RETRIABLE and 400 <= status < 500  # noqa: PLR2004 - HTTP's words
     # What is no answer of Stripe's (a proxy's page, JSON without an error) is not believed, whatever its status.
     spoken = not isinstance(error, stripe.APIError | stripe.APIConnectionError | stripe.RateLimitError)
@@ -298,29 +338,3 @@ def _is_signed(payload: bytes, header: str, secret: str) -> bool:
 def _signed_at_s(header: str) -> int:
     parts = (part.split("=", 2) for part in header.split(","))
     return int(next(part[1] for part in parts if part[0] == "t"))
-
-
-def _page(body: str) -> _Page:
-    try:
-        return msgspec.json.decode(body, type=_Page)
-    except (ValueError, RecursionError) as error:
-        raise ProcessorUnavailableError(f"Stripe's answer is not the list that was expected: {error}") from error
-
-
-def _id_of(found: dict[str, Any]) -> str:
-    id = found.get("id")  # noqa: A001 - the API's word
-    if not isinstance(id, str) or not id:
-        raise ProcessorUnavailableError("Stripe's list holds something without an id")
-    return id
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ProcessorUnavailableError("Stripe's answer is not the JSON object that was expected")
-    return cast("dict[str, Any]", value)
-
-
-def _array(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise ProcessorUnavailableError("Stripe's answer lacks the list that was expected")
-    return list(cast("list[Any]", value))

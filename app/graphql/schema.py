@@ -28,6 +28,7 @@ from app.graphql.mutations.migrations import MigrationMutations
 from app.graphql.mutations.stripe_backfill import StripeBackfillMutations
 from app.graphql.mutations.stripe_events import StripeEventMutations
 from app.graphql.mutations.stripe_reconcile import StripeReconcileMutations
+from app.graphql.mutations.stripe_setup import StripeSetupMutations
 from app.graphql.mutations.stripe_sync import StripeSyncMutations
 from app.graphql.mutations.sync import SyncMutations
 from app.graphql.mutations.usage import UsageMutations
@@ -83,6 +84,7 @@ class Mutation(
     StripeBackfillMutations,
     StripeReconcileMutations,
     StripeSyncMutations,
+    StripeSetupMutations,
     ApiKeyMutations,
     MigrationMutations,
     CatalogFileMutations,

@@ -19,6 +19,7 @@ from app.domain.stripe_event import (
     StripeEventStatus,
     StripeTrace,
 )
+from app.domain.stripe_setup import AccountAccess, CreatedEndpoint, WebhookEndpoint
 from app.domain.sync_status import StripeBacklog
 from app.ports.store import Page
 
@@ -209,6 +210,36 @@ class StripeCatalogueSource(Protocol):
         ...
 
 
+class StripeAccount(StripeCatalogueSource, Protocol):
+    """A Stripe account behind an API key. All calls raise as `PaymentProcessor.retrieve` does."""
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the key is of the live mode."""
+        ...
+
+    @property
+    def api_version(self) -> str:
+        """The API version that we speak."""
+        ...
+
+    async def access(self) -> AccountAccess:
+        """Ask each list that we read for one object, and tell what the key may not read."""
+        ...
+
+    async def endpoints(self) -> tuple[WebhookEndpoint, ...]:
+        """Return every webhook endpoint of the account."""
+        ...
+
+    async def create_endpoint(self, url: str, events: Sequence[str], *, idempotency_key: str) -> CreatedEndpoint:
+        """Create an endpoint of our API version, once for each key."""
+        ...
+
+    async def update_endpoint(self, id: str, events: Sequence[str]) -> WebhookEndpoint:
+        """Enable an endpoint and let it be sent these events."""
+        ...
+
+
 class ProcessorUnavailableError(Exception):
     """The payment processor did not answer, or asked to slow down. `retry_after_s` where it said so."""
 
@@ -219,3 +250,11 @@ class ProcessorUnavailableError(Exception):
 
 class ProcessorRefusedError(Exception):
     """The payment processor understood and refused: a wrong key, a malformed request."""
+
+
+class PermissionMissingError(ProcessorRefusedError):
+    """The API key is restricted. `permission` names what it lacks, in Stripe's word where Stripe has told it."""
+
+    def __init__(self, message: str, *, permission: str | None) -> None:
+        super().__init__(message)
+        self.permission = permission

@@ -4,11 +4,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from app.domain.errors import StripeRefusedError, UnavailableError
-from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError, StripeCatalogueSource
+from app.ports.stripe import ProcessorRefusedError, ProcessorUnavailableError, StripeAccount
 from app.runtime import Runtime
 
 
-def require_stripe(rt: Runtime) -> StripeCatalogueSource:
+def require_stripe(rt: Runtime) -> StripeAccount:
     """Return what tells of Stripe; raise `StripeRefusedError` where there is no key to ask with."""
     if rt.stripe is None:
         raise StripeRefusedError("there is no key to ask Stripe with; set STRIPE_SECRET_KEY where the service runs")

@@ -92,6 +92,7 @@ ROOTS = {
             ("discardStripeEvents", 'reason: "a"', Scope.OPERATOR),
             ("reconcileStripe", 'since: "2026-01-01T00:00:00Z"', Scope.OPERATOR),
             ("backfillStripe", "dryRun: true", Scope.ADMIN),
+            ("setUpStripe", 'url: "a"', Scope.OPERATOR),
             ("createApiKey", 'name: "a", scopes: []', Scope.ADMIN),
             ("revokeApiKey", 'apiKeyId: "a"', Scope.ADMIN),
         ]

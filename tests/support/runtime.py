@@ -23,6 +23,7 @@ from app.domain.stripe_event import (
     StripeEvent,
     StripeEventFilter,
 )
+from app.domain.stripe_setup import AccountAccess, CreatedEndpoint, WebhookEndpoint
 from app.domain.sync_status import (
     CacheStatus,
     ReconcileResult,
@@ -107,10 +108,42 @@ class FakeSync:
 
 
 class FakeStripe:
-    """Tells what is sold, which is nothing unless a test says so, or fails."""
+    """Tells what is sold, which is nothing unless a test says so, or fails; has webhook endpoints in a dict."""
+
+    livemode = False
+    api_version = "2026-10-28.endive"
 
     def __init__(self, told: StripeCatalogue | Exception | None = None) -> None:
         self._told = told or StripeCatalogue((), (), (), {})
+        self.told_access = AccountAccess(livemode=None, missing=())
+        self.has: dict[str, WebhookEndpoint] = {}
+        self.created: list[str] = []
+
+    async def access(self) -> AccountAccess:
+        if isinstance(self._told, Exception):
+            raise self._told
+        return self.told_access
+
+    async def endpoints(self) -> tuple[WebhookEndpoint, ...]:
+        return tuple(self.has.values())
+
+    async def create_endpoint(self, url: str, events: Sequence[str], *, idempotency_key: str) -> CreatedEndpoint:
+        self.created.append(idempotency_key)
+        made = WebhookEndpoint(
+            id=f"we_{len(self.has) + 1}",
+            url=url,
+            enabled_events=tuple(events),
+            is_enabled=True,
+            api_version=self.api_version,
+            created_at=0,
+        )
+        self.has[made.id] = made
+        return CreatedEndpoint(made, "whsec_made")
+
+    async def update_endpoint(self, id: str, events: Sequence[str]) -> WebhookEndpoint:
+        changed = msgspec.structs.replace(self.has[id], enabled_events=tuple(events), is_enabled=True)
+        self.has[id] = changed
+        return changed
 
     async def catalogue(self) -> StripeCatalogue:
         if isinstance(self._told, Exception):

@@ -27,6 +27,7 @@ from app.domain.plan import (
 from app.domain.remedy import RemedyKind
 from app.domain.stripe_backfill import BackfillStatus
 from app.domain.stripe_event import StripeEventStatus, StripeObjectState
+from app.domain.stripe_setup import SetupAction, SetupFindingCode
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
 from app.domain.usage import UsageKind
@@ -326,4 +327,25 @@ _expose(
         "RESTORE": "It was archived and is offered again.",
     },
     name="CatalogChangeAction",
+)
+_expose(
+    SetupAction,
+    "What is changed of a webhook endpoint at Stripe.",
+    {
+        "CREATE": "A new endpoint is made.",
+        "SET_EVENTS": "It is sent other types of events.",
+        "ENABLE": "It was disabled and is enabled.",
+    },
+    name="StripeSetupAction",
+)
+_expose(
+    SetupFindingCode,
+    "What is for a person to change at Stripe.",
+    {
+        "MISSING_PERMISSION": "The restricted API key may not read something that the service needs.",
+        "OTHER_MODE": "The API key is of the one mode and the account answers in the other.",
+        "OTHER_API_VERSION": "The endpoint is sent events of another API version. They are read as well.",
+        "DUPLICATE_ENDPOINT": "Several endpoints have the address.",
+    },
+    name="StripeSetupFindingCode",
 )
