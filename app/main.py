@@ -37,6 +37,7 @@ from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
 from sync.control import SyncControl
+from sync.stripe.backoff import Backoff, PatientProcessor
 from sync.supervisor import SyncService
 
 OnReady = Callable[[str], Awaitable[None] | None]
@@ -93,7 +94,10 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
     store = MongoStore(mongo, on_malformed=lambda e: cache.note_malformed(Kind(e.kind), e.id, e.problem))
     inbox, ledger = MongoInbox(mongo, clock), MongoLedger(mongo)
     jobs = MongoJobStates(mongo, clock)
-    sync = SyncControl(cache, inbox, jobs, clock, works=settings.role != "api")
+    jitter = secrets.SystemRandom().random
+    backoff = Backoff(jobs, clock, jitter=jitter)
+    patient = PatientProcessor(processor, backoff) if processor else None
+    sync = SyncControl(cache, inbox, jobs, clock, backoff, works=settings.role != "api")
     rt = Runtime(
         clock=clock,
         ids=ids,
@@ -108,18 +112,18 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         sync=sync,
         metrics=Metrics(),
         backdate_ms=settings.usage_backdate_hours * 3_600_000,
-        stripe=processor,
+        stripe=patient,
     )
     sync.compose(
         rt,
         inbox,
-        processor,
+        patient,
         read_event=partial(_read_listed, livemode=_livemode(settings)),
         accepts_payloads=bool(settings.stripe_webhook_secrets),
         concurrency=settings.stripe_workers,
         reconcile_interval_s=settings.stripe_reconcile_interval_s,
         relist_hour=settings.stripe_relist_hour,
-        jitter=secrets.SystemRandom().random,
+        jitter=jitter,
     )
     return rt, sync
 

@@ -25,6 +25,7 @@ from sync.jobs.migrations import MigrationWorker
 from sync.jobs.schedule import Job
 from sync.jobs.stripe_backfill import BackfillWorker
 from sync.jobs.stripe_reconcile import ReadEvent, ReconcileWorker
+from sync.stripe.backoff import Backoff
 from sync.stripe.events import WORK, StripeWorker
 from sync.stripe.lists import Lists
 from sync.supervisor import SyncService, Work
@@ -47,11 +48,14 @@ class SyncControl:
     reconcile: ReconcileWorker
     lists: Lists | None
 
-    def __init__(self, cache: BillingCache, inbox: Inbox, jobs: JobStates, clock: Clock, *, works: bool) -> None:
+    def __init__(
+        self, cache: BillingCache, inbox: Inbox, jobs: JobStates, clock: Clock, backoff: Backoff, *, works: bool
+    ) -> None:
         self._cache = cache
         self._inbox = inbox
         self._jobs = jobs
         self._clock = clock
+        self._backoff = backoff
         self._works = works
 
     def compose(
@@ -75,7 +79,13 @@ class SyncControl:
             rt, lists, read_event, interval_s=reconcile_interval_s, relist_hour=relist_hour
         )
         self.stripe = StripeWorker(
-            rt, queue, processor, accepts_payloads=accepts_payloads, jitter=jitter, concurrency=concurrency
+            rt,
+            queue,
+            processor,
+            backoff=self._backoff,
+            accepts_payloads=accepts_payloads,
+            jitter=jitter,
+            concurrency=concurrency,
         )
 
     def workers(self) -> Sequence[tuple[str, Work]]:
@@ -108,15 +118,17 @@ class SyncControl:
             backlog = await self._inbox.backlog()
             work, _ = await self._jobs.read(WORK, StripeWork)
             reconciled, _ = await self._jobs.read(RECONCILE_JOB, StripeReconcile)
+            api = await self._backoff.look()
         except UnavailableError:
-            backlog, work, reconciled = None, None, None
+            backlog, work, reconciled, api = None, None, None, self._backoff.state
+        refused = reconciled.trouble if reconciled else None
         mode = self.stripe.mode if self._works or work is None else work.mode
         return StripeSyncStatus(
             mode=mode,
             backlog=backlog,
             unmapped_prices=self._cache.unmapped_prices(),
-            trouble=self.stripe.trouble or self.reconcile.trouble or self._idle(mode, backlog, work),
-            backoff=self.stripe.backoff,
+            trouble=api.trouble or refused or self._idle(mode, backlog, work),
+            backoff=api.backoff(self._clock.now_at()),
             # before the first time nothing has drifted
             drift=(reconciled.drift if reconciled else 0) if backlog else None,
             last_reconcile_at=reconciled.last_reconcile_at if reconciled else None,

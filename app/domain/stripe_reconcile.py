@@ -34,6 +34,7 @@ class StripeReconcile(msgspec.Struct, frozen=True, kw_only=True):
     Events are asked for since `watching_since_at`; up to `seen_at`, an event's creation, all have been. The last time
     `listed` were there; `recovered` had, in all, not come by themselves. `suspects` are yet to be held against the
     inbox; `drift` counts those that no event explained, and `drifted` names the last ones.
+    `trouble` says why Stripe could not be asked the last time.
     """
 
     watching_since_at: int
@@ -46,6 +47,7 @@ class StripeReconcile(msgspec.Struct, frozen=True, kw_only=True):
     suspects: tuple[Suspect, ...] = ()
     drift: int = 0
     drifted: tuple[Suspect, ...] = ()
+    trouble: str | None = None
 
 
 def is_due(state: StripeReconcile, now_at: int, *, interval_ms: int) -> bool:

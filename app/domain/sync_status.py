@@ -80,7 +80,7 @@ class StripeBacklog(msgspec.Struct, frozen=True, gc=False):
 
 
 class StripeBackoff(msgspec.Struct, frozen=True, gc=False):
-    """This process leaves Stripe's API alone until then, and why."""
+    """All processes leave Stripe's API alone until then, and why."""
 
     until_at: Instant
     reason: str
@@ -96,7 +96,9 @@ class StripeWork(msgspec.Struct, frozen=True, gc=False):
 class StripeSyncStatus(msgspec.Struct, frozen=True, gc=False):
     """The Stripe side. `unmapped_prices` are held by live subscriptions and named by no plan; they grant nothing.
 
-    `backlog` is None while the database does not answer. `trouble` says why Stripe's API cannot be asked now.
+    `backlog` is None while the database does not answer. `trouble` says why Stripe's word does not come in
+    as it should, and like `backoff` it is what all processes know; while the database does not answer, what this one
+    knew last.
     """
 
     mode: StripeSyncMode

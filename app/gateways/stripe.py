@@ -320,7 +320,13 @@ def _translate(error: stripe.StripeError) -> Exception:
     spoken = not isinstance(error, stripe.APIError | stripe.APIConnectionError | stripe.RateLimitError)
     if refused and spoken:
         return ProcessorRefusedError(message)
-    return ProcessorUnavailableError(message, retry_after_s=_retry_after_s(error))
+    return ProcessorUnavailableError(message, retry_after_s=_retry_after_s(error), slow_down=_is_too_much(error))
+
+
+def _is_too_much(error: stripe.StripeError) -> bool:
+    """Tell too many requests from an object that is locked, which Stripe also answers with 429, but says to retry."""
+    limited = isinstance(error, stripe.RateLimitError) or error.http_status == 429  # noqa: PLR2004 - HTTP's word
+    return limited and (error.headers or {}).get("stripe-should-retry") != "true"
 
 
 def _retry_after_s(error: stripe.StripeError) -> float | None:

@@ -126,6 +126,10 @@ class WorkQueue(Protocol):
         """Settle: try again at `until_at`. A `counted` attempt brings the object nearer to its burial."""
         ...
 
+    async def put_back(self, lease: Lease) -> None:
+        """Give an object back as it was: nothing was tried."""
+        ...
+
     async def bury(self, lease: Lease, *, error: str) -> None:
         """Settle: the object is a dead letter, unless it was marked since."""
         ...
@@ -241,11 +245,23 @@ class StripeAccount(StripeCatalogueSource, Protocol):
 
 
 class ProcessorUnavailableError(Exception):
-    """The payment processor did not answer, or asked to slow down. `retry_after_s` where it said so."""
+    """The payment processor did not answer, or asked to slow down. `retry_after_s` where it said so.
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+    `slow_down` where it was too many requests, whatever they asked for.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, slow_down: bool = False) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.slow_down = slow_down
+
+
+class ApiFailingError(ProcessorUnavailableError):
+    """It fails whatever it is asked for, so that no object is at fault; or, unless it `was_asked`, is left alone."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, was_asked: bool = True) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.was_asked = was_asked
 
 
 class ProcessorRefusedError(Exception):

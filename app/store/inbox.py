@@ -270,6 +270,13 @@ class MongoInbox:
                 _held(lease, unmarked=False), {"$set": later, "$inc": {"attempts": 1 if counted else 0}}
             )
 
+    async def put_back(self, lease: Lease) -> None:
+        """Give an object back as it was: nothing was tried."""
+        with self._mongo.deadline():
+            await self._dirty.update_one(
+                _held(lease, unmarked=False), {"$set": {"leaseToken": None, "dueAt": self._now()}}
+            )
+
     async def bury(self, lease: Lease, *, error: str) -> None:
         """Settle: the object is a dead letter, unless it was marked since."""
         await self._set_aside(lease, {"state": _DEAD, "lastError": error, "failedAt": self._now()})

@@ -72,8 +72,6 @@ class ReconcileWorker:
         self._bell = Bell()
         self._revision = 0
         self._resume_at = 0
-        self.trouble: str | None = None
-        """Why Stripe could not be asked the last time; None where it could."""
 
     def wake(self) -> None:
         """Look whether something was asked for now."""
@@ -91,13 +89,11 @@ class ReconcileWorker:
             if await self._is_wanted() and await self._lease.hold():
                 try:
                     await self._reconcile(self._lists)
-                    self.trouble = None
                 except _LostLeaseError:
                     _log.info("reconciling left to another replica")
                 except (ProcessorUnavailableError, ProcessorRefusedError, CursorGoneError) as error:
                     self._resume_at = self._rt.clock.now_at() + _PAUSE_MS
-                    self.trouble = str(error)[:_ERROR_LENGTH]
-                    _log.warning("stripe_reconcile_failed", error=self.trouble)
+                    await self._note_trouble(error)
                 finally:
                     await self._lease.give_up()
             well()
@@ -112,6 +108,16 @@ class ReconcileWorker:
 
     def _is_night(self, state: StripeReconcile) -> bool:
         return is_relist_due(state, self._rt.clock.now_at(), hour=self._relist_hour)
+
+    async def _note_trouble(self, error: Exception) -> None:
+        """Keep why it does not go on; that the API does not answer is known by its backoff, and sooner over."""
+        _log.warning("stripe_reconcile_failed", error=str(error))
+        if isinstance(error, ProcessorUnavailableError):
+            return
+        state, revision = await self._rt.jobs.read(JOB, StripeReconcile)
+        if state is not None:
+            noted = msgspec.structs.replace(state, trouble=str(error)[:_ERROR_LENGTH])
+            await self._rt.jobs.write(JOB, noted, revision=revision)
 
     async def _save(self, state: StripeReconcile) -> StripeReconcile:
         """Store the state and hold on to the lease. Raises `_LostLeaseError`."""
@@ -163,6 +169,7 @@ class ReconcileWorker:
             last_reconcile_at=began_at,
             listed=listed,
             recovered=state.recovered + recovered,
+            trouble=None,
         )
         return await self._save(done)
 

@@ -10,12 +10,20 @@ from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus, StripeTrace
 from app.domain.stripe_object import SYNCED_TYPES, StripeObject
-from app.domain.sync_status import StripeBackoff, StripeSyncMode, StripeWork
-from app.ports.stripe import Lease, PaymentProcessor, ProcessorRefusedError, ProcessorUnavailableError, WorkQueue
+from app.domain.sync_status import StripeSyncMode, StripeWork
+from app.ports.stripe import (
+    ApiFailingError,
+    Lease,
+    PaymentProcessor,
+    ProcessorRefusedError,
+    ProcessorUnavailableError,
+    WorkQueue,
+)
 from app.runtime import Runtime
 from app.telemetry import logger
 from sync.bell import Bell
 from sync.cancellation import obey_cancellation
+from sync.stripe.backoff import Backoff
 from sync.stripe.batch import Batches, find_workspaces
 from sync.stripe.decide import Fate, Verdict
 from sync.stripe.decode import DecodeError
@@ -30,8 +38,6 @@ _LEASE_MS: Final = 15_000
 _FORGOTTEN_MS: Final = 10_000  # longer than a webhook may take between storing an event and marking its object
 _FIRST_DELAY_MS: Final = 1_000
 _LONGEST_DELAY_MS: Final = 600_000
-_LONGEST_PAUSE_MS: Final = 60_000
-_FAILURES_OF_THE_API: Final = 3  # in a row, of whatever objects: fewer may be an object's own
 _ERROR_LENGTH: Final = 500
 
 _log = logger(__name__)
@@ -40,8 +46,8 @@ _log = logger(__name__)
 class StripeWorker:
     """Works on several objects at a time until cancelled.
 
-    With a `processor` every object is fetched; without one, payloads are applied as provisional where
-    `accepts_payloads`; else nothing is done. `jitter` returns a random number in [0, 1).
+    With a `processor`, which keeps to the `backoff`, every object is fetched; without one, payloads are applied as
+    provisional where `accepts_payloads`; else nothing is done. `jitter` returns a random number in [0, 1).
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class StripeWorker:
         queue: WorkQueue,
         processor: PaymentProcessor | None,
         *,
+        backoff: Backoff,
         accepts_payloads: bool,
         jitter: Callable[[], float],
         concurrency: int = 8,
@@ -59,6 +66,7 @@ class StripeWorker:
         self._rt = rt
         self._queue = queue
         self._processor = processor
+        self._backoff = backoff
         self._accepts_payloads = accepts_payloads
         self._jitter = jitter
         self._concurrency = concurrency
@@ -67,10 +75,6 @@ class StripeWorker:
         self._batches = Batches(rt)
         self._bell = Bell()
         self._held: dict[str, Lease] = {}
-        self._failures = 0
-        self._paused_until_at = 0
-        self.trouble: str | None = None
-        """Why Stripe's API cannot be asked now; None while it answers."""
 
     @property
     def mode(self) -> StripeSyncMode:
@@ -78,17 +82,6 @@ class StripeWorker:
         if self._processor is not None:
             return StripeSyncMode.FETCH
         return StripeSyncMode.PROVISIONAL if self._accepts_payloads else StripeSyncMode.OFF
-
-    @property
-    def backoff(self) -> StripeBackoff | None:
-        """Until when Stripe's API is left alone, and why; None while it may be asked."""
-        if self._paused_until_at <= self._rt.clock.now_at():
-            return None
-        return StripeBackoff(self._paused_until_at, self.trouble or "")
-
-    @property
-    def _is_failing(self) -> bool:
-        return self._failures >= _FAILURES_OF_THE_API
 
     def wake(self) -> None:
         """Look at the inbox now."""
@@ -113,12 +106,13 @@ class StripeWorker:
                 await self._bell.wait(self._poll_s)
 
     async def _take(self, well: Callable[[], None]) -> list[Lease]:
-        # While Stripe's API fails, one object at a time goes ahead to see whether it answers again.
-        limit = (1 if self._is_failing else self._concurrency) - len(self._held)
-        now_at = self._rt.clock.now_at()
-        if limit <= 0 or now_at < self._paused_until_at:
+        most = self._concurrency
+        if self._processor is not None:
+            most = await self._backoff.most_at_a_time(most)
+        if most <= len(self._held):
             return []
-        leases = await self._queue.lease(limit=limit, until_at=now_at + _LEASE_MS)
+        until_at = self._rt.clock.now_at() + _LEASE_MS
+        leases = await self._queue.lease(limit=most - len(self._held), until_at=until_at)
         well()
         return leases
 
@@ -143,12 +137,15 @@ class StripeWorker:
             return
         try:
             verdicts, fetched_at = await self._learn(dirty, events)
-        except ProcessorUnavailableError as error:
-            await self._postpone(lease, events, str(error), counted=self._note_failure(error))
+        except ApiFailingError as error:
+            # nothing was learned of the object, so that it comes no nearer to its burial
+            if error.was_asked:
+                await self._postpone(lease, events, str(error), counted=False)
+            else:
+                await self._queue.put_back(lease)
         except UnavailableError:
             raise
-        except ProcessorRefusedError as error:
-            self.trouble = str(error)
+        except (ProcessorUnavailableError, ProcessorRefusedError) as error:
             await self._postpone(lease, events, str(error), counted=True)
         except Exception as error:  # noqa: BLE001 - a fault of ours with one object must not stop the others
             _log.exception("stripe_object_failed", object=dirty.id)
@@ -167,7 +164,6 @@ class StripeWorker:
         sequence = await self._queue.fetch_sequence()
         at = self._rt.clock.now_at()
         fetched = await self._processor.retrieve(dirty.type, dirty.id)
-        self._failures, self.trouble = 0, None
         return await self._batches.submit([from_fetched(fetched, sequence=sequence, at=at, events=events)]), at
 
     async def _apply_payloads(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
@@ -233,20 +229,6 @@ class StripeWorker:
         delay_ms = self._jittered(min(_FIRST_DELAY_MS * 2**attempts, _LONGEST_DELAY_MS))
         await self._queue.note(_ids(events), StripeEventStatus.RECEIVED, reason=error)
         await self._queue.postpone(lease, until_at=self._rt.clock.now_at() + delay_ms, error=error, counted=counted)
-
-    def _note_failure(self, error: ProcessorUnavailableError) -> bool:
-        """Pause all fetches where the API fails, longer each time; tell whether it had answered since the last failure.
-
-        While it answers nobody, no object is at fault, and none comes nearer to its burial.
-        """
-        had_answered = self._failures == 0
-        self._failures += 1
-        self.trouble = str(error)
-        asked_ms = int((error.retry_after_s or 0) * 1000)
-        pause_ms = self._jittered(min(_FIRST_DELAY_MS * 2 ** min(self._failures, 10), _LONGEST_PAUSE_MS))
-        wait_ms = max(pause_ms if self._is_failing else 0, min(asked_ms, _LONGEST_DELAY_MS))
-        self._paused_until_at = max(self._paused_until_at, self._rt.clock.now_at() + wait_ms)
-        return had_answered
 
     def _jittered(self, delay_ms: int) -> int:
         return int(delay_ms * (0.5 + self._jitter() / 2))

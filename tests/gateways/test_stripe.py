@@ -148,6 +148,24 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
             await stripe.retrieve("customer", "cus_1")
 
 
+@pytest.mark.parametrize(
+    ("told", "slow_down"),
+    [
+        pytest.param(fault(429), True, id="too many"),
+        pytest.param(fault(429, **{"stripe-should-retry": "false"}), True, id="not to be retried"),
+        pytest.param(fault(400, "rate_limit"), True, id="too many, of old"),
+        pytest.param(fault(429, "lock_timeout", **{"stripe-should-retry": "true"}), False, id="locked"),
+        pytest.param(fault(500), False, id="broken"),
+    ],
+)
+async def test_too_many_requests_are_told_from_a_locked_object(told: Answer, *, slow_down: bool) -> None:
+    async with serving(lambda _path, _query: told) as (stripe, _):
+        with pytest.raises(ProcessorUnavailableError) as caught:
+            await stripe.retrieve("customer", "cus_1")
+
+    assert caught.value.slow_down is slow_down
+
+
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     stripe = StripeProcessor("sk_test_1", api_base="http://127.0.0.1:9")
     with pytest.raises(ProcessorUnavailableError):

@@ -31,6 +31,7 @@ from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
 from app.telemetry import Metrics
+from sync.stripe.backoff import Backoff, PatientProcessor
 from sync.stripe.events import StripeWorker
 
 T0 = 1_780_000_000
@@ -185,7 +186,13 @@ class Sync:
 
     def worker(self, processor: PaymentProcessor | None, **settings: Any) -> StripeWorker:
         quick = {"accepts_payloads": True, "jitter": lambda: 0.5, "poll_s": 0.02, "sweep_s": 0.05}
-        return StripeWorker(self.rt, self.inbox, processor, **{**quick, **settings})
+        backoff = self.backoff()
+        patient = PatientProcessor(processor, backoff) if processor else None
+        return StripeWorker(self.rt, self.inbox, patient, **{"backoff": backoff, **quick, **settings})
+
+    def backoff(self, *, fresh_s: float = 0) -> Backoff:
+        """Give what one process knows of Stripe's API."""
+        return Backoff(self.rt.jobs, self.clock, jitter=lambda: 0.5, fresh_s=fresh_s)
 
     async def receive(self, type: str, object: Json, *, created: int = T0, id: str | None = None) -> str:
         """Accept an event, a millisecond after the one before."""

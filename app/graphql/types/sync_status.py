@@ -67,13 +67,14 @@ class ReconcileStatus:
 
 @strawberry.type(directives=requires(*OPERATES), description="Why Stripe's API is left alone for a while.")
 class StripeBackoff:
-    until_at: DateTime = strawberry.field(description="When this process asks it again.")
+    until_at: DateTime = strawberry.field(description="When it is asked again, by one process first.")
     reason: str = strawberry.field(description="What it answered, or that it did not.")
 
 
 @strawberry.type(
     directives=requires(*OPERATES),
-    description="The Stripe side. `backoff`, `trouble` and `unmappedPrices` are this process's, the rest is shared.",
+    description="The Stripe side, the same on every replica, whichever of them works on it; `unmappedPrices` are what "
+    "this one's RAM knows.",
 )
 class StripeSyncStatus:
     mode: domain.StripeSyncMode = strawberry.field(description="How facts come from Stripe.")
@@ -91,9 +92,12 @@ class StripeSyncStatus:
         description="Prices that live subscriptions hold and no plan names; they grant nothing. The first hundred."
     )
     unmapped_price_count: int = strawberry.field(description="How many such prices there are.")
-    trouble: str | None = strawberry.field(description="Why Stripe's API cannot be asked now; null while it answers.")
+    trouble: str | None = strawberry.field(
+        description="Why Stripe's word does not come in as it should: its API cannot be asked or refuses, or no "
+        "process works on the events. Null while all is well."
+    )
     backoff: StripeBackoff | None = strawberry.field(
-        description="Until when it is not asked at all; null while it may be."
+        description="Until when no process asks Stripe's API; null while it may be asked."
     )
     drift: int | None = strawberry.field(
         description="Objects found changed with no event that told of it, since ever; 0 is healthy, and "

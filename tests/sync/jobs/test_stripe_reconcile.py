@@ -17,7 +17,7 @@ from app.domain.stripe_event import StripeEvent
 from app.domain.stripe_reconcile import StripeReconcile, is_relist_due
 from app.domain.subscription import SubscriptionStatus
 from app.http.stripe_webhook import read_event
-from app.ports.stripe import Listing, ProcessorUnavailableError
+from app.ports.stripe import Listing, ProcessorRefusedError, ProcessorUnavailableError
 from app.services.stripe_reconcile import JOB, ReconcileStripeInput, ask_reconcile, current_reconcile
 from sync.jobs.stripe_reconcile import ReconcileWorker
 from sync.stripe.lists import Lists
@@ -305,17 +305,32 @@ async def test_while_stripe_is_away_nothing_is_lost_and_it_is_asked_again_a_minu
         raise ProcessorUnavailableError("Stripe did not answer within 15 s")
 
     stripe.before_page = away
-    reconciling = worker(sync, stripe)
-    task = asyncio.create_task(reconciling.run(lambda: None))
-    await eventually(lambda: reconciling.trouble == "Stripe did not answer within 15 s")
-    stripe.before_page = None
-    sync.clock.advance(60_000)
-    await eventually(lambda: has_event(sync, "evt_lost"))
-    await eventually(lambda: reconciling.trouble is None)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with working(sync, stripe):
+        await eventually(lambda: failed == 1)
+        stripe.before_page = None
+        sync.clock.advance(60_000)
+        await eventually(lambda: has_event(sync, "evt_lost"))
 
     assert failed == 1
+
+
+async def test_what_stripe_refuses_is_remembered_until_it_is_answered(sync: Sync) -> None:
+    stripe = account()
+    await begun(sync, stripe)
+    sync.clock.advance(300_000)
+
+    def refuse(_listing: Listing, _after: str | None) -> None:
+        raise ProcessorRefusedError("the key may not list events")
+
+    async def is_told(trouble: str | None) -> bool:
+        return (await state_of(sync)).trouble == trouble
+
+    stripe.before_page = refuse
+    async with working(sync, stripe):
+        await eventually(lambda: is_told("the key may not list events"))
+        stripe.before_page = None
+        sync.clock.advance(60_000)
+        await eventually(lambda: is_told(None))
 
 
 async def has_event(sync: Sync, id: str) -> bool:
