@@ -18,7 +18,9 @@ CLOCK_END: Final = "clock_end"
 COLLECTION_RESUME: Final = "collection_resume"
 DISPUTE: Final = "dispute"
 EXPIRE: Final = "expire"
+EXPIRING: Final = "expiring"
 FINALIZE: Final = "finalize"
+NEXT_PHASE: Final = "next_phase"
 OVERDUE: Final = "overdue"
 RENEW: Final = "renew"
 RETRY: Final = "retry"
@@ -27,11 +29,13 @@ TRIAL_END: Final = "trial_end"
 TRIAL_WILL_END: Final = "trial_will_end"
 UPCOMING: Final = "upcoming"
 
-# A subscription that is canceled at its period's end is not renewed, and what is paid is not tried again.
+# A subscription that is canceled at its period's end is not renewed, one that changes with it is renewed as changed,
+# and what is paid is not tried again.
 _ORDER: Final = (
     CANCEL,
     EXPIRE,
     COLLECTION_RESUME,
+    NEXT_PHASE,
     FINALIZE,
     RETRY,
     OVERDUE,
@@ -41,6 +45,7 @@ _ORDER: Final = (
     RENEW,
     TRIAL_WILL_END,
     UPCOMING,
+    EXPIRING,
     CLOCK_END,
 )
 _BILLED: Final = ("active", "past_due", "unpaid")
@@ -51,6 +56,8 @@ def dues_of(obj: JsonObject) -> list[Due]:
     match obj.get("object"):
         case "subscription":
             known = _of_subscription(obj)
+        case "subscription_schedule":
+            known = _of_schedule(obj)
         case "invoice":
             known = _of_invoice(obj)
         case "charge":
@@ -101,5 +108,16 @@ def _of_invoice(invoice: JsonObject) -> dict[str, int | None]:
             return {FINALIZE: _instant(invoice["automatically_finalizes_at"])}
         case "open":
             return {RETRY: _instant(invoice["next_payment_attempt"]), OVERDUE: _instant(invoice["due_date"])}
+        case _:
+            return {}
+
+
+def _of_schedule(schedule: JsonObject) -> dict[str, int | None]:
+    match schedule["status"]:
+        case "not_started":
+            return {NEXT_PHASE: _instant(schedule["phases"][0]["start_date"])}
+        case "active":
+            last = _later(schedule["phases"][-1]["end_date"], -UPCOMING_NOTICE_S)
+            return {NEXT_PHASE: _instant(schedule["current_phase"]["end_date"]), EXPIRING: last}
         case _:
             return {}

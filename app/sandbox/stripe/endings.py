@@ -22,9 +22,27 @@ def end(
     }
     sandbox.save(subscription, canceled)
     stop_collecting(sandbox, canceled)
+    _end_schedule(sandbox, canceled)
     return canceled
 
 
 def expire(sandbox: Sandbox, subscription: JsonObject) -> JsonObject:
     """End a subscription whose first invoice was not paid in time."""
-    return sandbox.save(subscription, {**subscription, "status": "incomplete_expired", "ended_at": sandbox.now()})
+    expired = {**subscription, "status": "incomplete_expired", "ended_at": sandbox.now()}
+    sandbox.save(subscription, expired)
+    _end_schedule(sandbox, expired)
+    return expired
+
+
+def _end_schedule(sandbox: Sandbox, subscription: JsonObject) -> None:
+    """Let the schedule of an ended subscription follow: completed where it was to end so, else canceled."""
+    schedule = sandbox.store.find(subscription["schedule"] or "")
+    if schedule is None or schedule["status"] != "active":
+        return
+    now = sandbox.now()
+    if schedule["phases"][-1]["end_date"] <= now:
+        ended, told = {"completed_at": now, "status": "completed"}, "completed"
+    else:
+        failed = subscription["cancellation_details"]["reason"] == "payment_failed"
+        ended, told = {"canceled_at": now, "status": "canceled"}, "aborted" if failed else "canceled"
+    sandbox.put(schedule, {**schedule, **ended, "current_phase": None}, f"subscription_schedule.{told}")

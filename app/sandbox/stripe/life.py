@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from app.sandbox.stripe import billing, customers, disputes, dues, endings, refunds
+from app.sandbox.stripe import billing, customers, disputes, dues, endings, refunds, schedules
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoicing import subscription_of, void
@@ -70,6 +70,10 @@ def _announce_renewal(sandbox: Sandbox, subscription: JsonObject) -> None:
     sandbox.record(None, preview, type="invoice.upcoming")
 
 
+def _announce_schedule_end(sandbox: Sandbox, schedule: JsonObject) -> None:
+    sandbox.put(schedule, schedule, "subscription_schedule.expiring")
+
+
 def _finalize(sandbox: Sandbox, invoice: JsonObject) -> None:
     billing.finalize_cycle(sandbox, invoice, subscription_of(sandbox, invoice))
 
@@ -108,7 +112,9 @@ _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.COLLECTION_RESUME: _resume_collection,
     dues.DISPUTE: disputes.open_of_card,
     dues.EXPIRE: _expire,
+    dues.EXPIRING: _announce_schedule_end,
     dues.FINALIZE: _finalize,
+    dues.NEXT_PHASE: schedules.move_on,
     dues.OVERDUE: _tell_overdue,
     dues.RENEW: billing.renew,
     dues.RETRY: _retry,

@@ -9,6 +9,7 @@ from app.sandbox.stripe.render_billing import (
     invoice_item_in,
     line_in,
     payments_of,
+    schedule_in,
     secret_of,
 )
 from app.sandbox.stripe.store import Store
@@ -23,6 +24,7 @@ _OF_BILLING = {
     "invoiceitem": invoice_item_in,
     "line_item": line_in,
     "payment_intent": intent_in,
+    "subscription_schedule": schedule_in,
 }
 _EXPAND_DEPTH = 4
 _ON_REQUEST = {"price": "tiers", "coupon": "applies_to"}

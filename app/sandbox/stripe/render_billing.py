@@ -1,4 +1,4 @@
-"""Invoices, their lines and their payments in the shape of an API version."""
+"""Invoices, their lines and their payments, and subscription schedules in the shape of an API version."""
 
 from typing import Final
 
@@ -16,6 +16,7 @@ _INVOICE_SINCE_BASIL: Final = (
     "total_taxes",
 )
 _LINE_SINCE_BASIL: Final = ("parent", "pricing", "quantity_decimal", "subtotal", "taxes")
+_SCHEDULE_SINCE_BASIL: Final = ("billing_mode", "customer_account", "pause_schedules")
 _INTENT_SINCE_BASIL: Final = ("customer_account",)
 
 
@@ -132,3 +133,7 @@ def invoice_item_in(item: JsonObject, store: Store, *, is_old: bool) -> JsonObje
         "unit_amount": int(price["unit_amount"] or 0) if price else None,
         "unit_amount_decimal": item["pricing"]["unit_amount_decimal"],
     }
+
+
+def schedule_in(schedule: JsonObject, _: Store, *, is_old: bool) -> JsonObject:
+    return {key: value for key, value in schedule.items() if not (is_old and key in _SCHEDULE_SINCE_BASIL)}

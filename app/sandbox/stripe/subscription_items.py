@@ -14,7 +14,7 @@ read_changes = list_of(fields(id=text, price=text, quantity=integer, metadata=me
 
 def new_item(store: Store, subscription: str, given: JsonObject, path: str, at: int) -> JsonObject:
     """Return an item whose first period starts at `at`; where it `is_agreed` already, its price may be archived."""
-    price = _sellable_price(store, given, path)
+    price = sellable_price(store, given, path)
     metered = price["recurring"]["usage_type"] == "metered"
     return {
         "id": new_id("si", 14),
@@ -32,7 +32,7 @@ def new_item(store: Store, subscription: str, given: JsonObject, path: str, at: 
     }
 
 
-def _sellable_price(store: Store, given: JsonObject, path: str) -> JsonObject:
+def sellable_price(store: Store, given: JsonObject, path: str) -> JsonObject:
     param = f"{path}[price]"
     if not given.get("price"):
         raise missing(param)
@@ -101,7 +101,7 @@ def _with_change(store: Store, item: JsonObject, change: JsonObject, path: str, 
         changed["metadata"] = merge_metadata(item["metadata"], change["metadata"])
     if not change.get("price") or change["price"] == item["price"]:
         return changed
-    price = _sellable_price(store, change, path)
+    price = sellable_price(store, change, path)
     changed["price"] = price["id"]
     if _interval(store, item) != _interval(store, changed):
         changed |= {"current_period_start": at, "current_period_end": period_end(price, at)}

@@ -24,6 +24,7 @@ _OLD_BILLING_FIELDS = {
     },
     "invoiceitem": {"plan", "price", "subscription", "subscription_item", "unit_amount", "unit_amount_decimal"},
 }
+_OLD_VERSION = {"Stripe-Version": "2025-02-24.acacia"}
 _OLD_SUBSCRIPTION_FIELDS = {"current_period_start", "current_period_end"}
 
 
@@ -66,6 +67,7 @@ async def objects(account: Account) -> list[Any]:
         await account.delete(f"/v1/customers/{customer['id']}"),
         *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in kinds],
         *await _entitlements(account, tiered["product"]),
+        *await _schedules(account, tiered["id"]),
         *await _billing(account),
         *await _money_back(account),
         *account.sandbox.store.all("event"),
@@ -108,6 +110,13 @@ async def _entitlements(account: Account, product: str) -> list[Any]:
         await account.get(path, {**wanted, "expand[]": "data.feature"}),
         await account.delete(f"/v1/products/{product}/features/{attached['id']}"),
     ]
+
+
+async def _schedules(account: Account, price: str) -> list[Any]:
+    customer, path = (await account.post("/v1/customers"))["id"], "/v1/subscription_schedules"
+    form = {"customer": customer, "phases[0][items][0][price]": price, "phases[0][trial]": "true"}
+    made = await account.post(path, {**form, "expand[]": "phases.items.price"})
+    return [made, await account.post(f"{path}/{made['id']}/release"), await account.get(path, **_OLD_VERSION)]
 
 
 async def _billing(account: Account) -> list[Any]:
@@ -158,7 +167,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
     assert {f"entitlements.{name}" for name in ("active_entitlement", "active_entitlement_summary")} <= seen
     assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
-    assert {"test_helpers.test_clock"} <= seen
+    assert {"subscription_schedule", "test_helpers.test_clock"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {"refund", "dispute", "balance_transaction"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
@@ -167,7 +176,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
 async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
     await account.subscription()
 
-    page = await account.get("/v1/subscriptions", **{"Stripe-Version": "2025-02-24.acacia"})
+    page = await account.get("/v1/subscriptions", **_OLD_VERSION)
 
     assert {path.split(".")[-1] for path in _unknown_fields(page, set())} == _OLD_SUBSCRIPTION_FIELDS
 
@@ -177,7 +186,7 @@ async def test_the_old_shape_adds_to_billing_what_basil_took_away(account: Accou
 
     found: dict[str, set[str]] = {}
     for kind in ("invoices", "invoiceitems", "payment_intents", "charges"):
-        page = await account.get(f"/v1/{kind}", {"limit": 100}, **{"Stripe-Version": "2025-02-24.acacia"})
+        page = await account.get(f"/v1/{kind}", {"limit": 100}, **_OLD_VERSION)
         for unknown in _unknown_fields(page, set()):
             name, field = unknown.split(".")[-2:]
             found.setdefault(name, set()).add(field)
