@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.stripe import (
+    checkout_sessions,
     coupons,
     customers,
     disputes,
@@ -110,6 +111,12 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/test_helpers/test_clocks/{id}", retrieve(test_clocks.KIND)),
     ("POST", "/v1/test_helpers/test_clocks/{id}/advance", test_clocks.advance),
     ("DELETE", "/v1/test_helpers/test_clocks/{id}", test_clocks.delete),
+    ("POST", "/v1/checkout/sessions", checkout_sessions.create),
+    ("GET", "/v1/checkout/sessions", checkout_sessions.list_all),
+    ("GET", "/v1/checkout/sessions/{id}", retrieve(checkout_sessions.KIND)),
+    ("POST", "/v1/checkout/sessions/{id}", checkout_sessions.update),
+    ("POST", "/v1/checkout/sessions/{id}/expire", checkout_sessions.expire),
+    ("GET", "/v1/checkout/sessions/{id}/line_items", checkout_sessions.list_lines),
     ("POST", "/v1/webhook_endpoints", webhook_endpoints.create),
     ("GET", "/v1/webhook_endpoints", webhook_endpoints.list_all),
     ("GET", "/v1/webhook_endpoints/{id}", retrieve(webhook_endpoints.KIND)),

@@ -18,6 +18,7 @@ CLOCK_END: Final = "clock_end"
 COLLECTION_RESUME: Final = "collection_resume"
 DISPUTE: Final = "dispute"
 EXPIRE: Final = "expire"
+EXPIRE_SESSION: Final = "expire_session"
 EXPIRING: Final = "expiring"
 FINALIZE: Final = "finalize"
 NEXT_PHASE: Final = "next_phase"
@@ -34,6 +35,7 @@ UPCOMING: Final = "upcoming"
 _ORDER: Final = (
     CANCEL,
     EXPIRE,
+    EXPIRE_SESSION,
     COLLECTION_RESUME,
     NEXT_PHASE,
     FINALIZE,
@@ -62,10 +64,12 @@ def dues_of(obj: JsonObject) -> list[Due]:
             known = _of_invoice(obj)
         case "charge":
             known = {DISPUTE: obj.get("_disputed_at")}
-        case "refund" | "dispute":
+        case "refund" | "dispute" | "payment_intent":
             known = {SETTLE: obj.get("_ends_at")}
         case "test_helpers.test_clock":
             known = {CLOCK_END: _instant(obj["deletes_after"])}
+        case "checkout.session":
+            known = {EXPIRE_SESSION: _instant(obj["expires_at"])} if obj["status"] == "open" else {}
         case _:
             return []
     return [Due(at, _ORDER.index(what), what) for what, at in known.items() if at is not None]

@@ -4,7 +4,17 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
-from app.sandbox.stripe import billing, customers, disputes, dues, endings, refunds, schedules
+from app.sandbox.stripe import (
+    billing,
+    checkout,
+    customers,
+    disputes,
+    dues,
+    endings,
+    payments,
+    refunds,
+    schedules,
+)
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoicing import subscription_of, void
@@ -41,6 +51,10 @@ def _expire(sandbox: Sandbox, subscription: JsonObject) -> None:
     if first and first["status"] == "open":
         void(sandbox, first)
     endings.expire(sandbox, subscription)
+
+
+def _expire_session(sandbox: Sandbox, session: JsonObject) -> None:
+    checkout.expire(sandbox, session)
 
 
 def _resume_collection(sandbox: Sandbox, subscription: JsonObject) -> None:
@@ -90,10 +104,13 @@ def _tell_overdue(sandbox: Sandbox, invoice: JsonObject) -> None:
 
 
 def _settle(sandbox: Sandbox, obj: JsonObject) -> None:
-    if obj["object"] == refunds.KIND:
-        refunds.settle(sandbox, obj)
-    else:
-        disputes.end_in_time(sandbox, obj)
+    match obj["object"]:
+        case refunds.KIND:
+            refunds.settle(sandbox, obj)
+        case payments.INTENT:
+            checkout.follow_payment(sandbox, obj)
+        case _:
+            disputes.end_in_time(sandbox, obj)
 
 
 def delete_clock(sandbox: Sandbox, clock: JsonObject) -> None:
@@ -113,6 +130,7 @@ _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.DISPUTE: disputes.open_of_card,
     dues.EXPIRE: _expire,
     dues.EXPIRING: _announce_schedule_end,
+    dues.EXPIRE_SESSION: _expire_session,
     dues.FINALIZE: _finalize,
     dues.NEXT_PHASE: schedules.move_on,
     dues.OVERDUE: _tell_overdue,

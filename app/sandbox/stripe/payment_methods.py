@@ -15,6 +15,7 @@ _WRITABLE: dict[str, Reader] = {
     "metadata": metadata,
 }
 _ONLY_CARDS = one_of("card")
+_ANY_TYPE = one_of("card", "sepa_debit", "us_bank_account")
 _BLANK_ADDRESS = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 _EXPIRES = (12, 2040)
 
@@ -34,37 +35,44 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
         raise missing("card[number]")
     params.pop("type")
     expires = (given.get("exp_month") or _EXPIRES[0], given.get("exp_year") or _EXPIRES[1])
-    made = _with_details(_blank(card, call.at, expires), params)
+    made = _with_details(new_card(card, call.at, expires), params)
     sandbox.store.put(made)  # Stripe tells of it once it is attached
     return made
 
 
-def _blank(card: Card, at: int, expires: tuple[int, int] = _EXPIRES) -> JsonObject:
+def new_card(card: Card, at: int, expires: tuple[int, int] = _EXPIRES) -> JsonObject:
+    """Return a card that belongs to nobody yet; nothing is stored."""
+    details = {
+        "brand": card.brand,
+        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+        "country": "US",
+        "display_brand": card.brand,
+        "exp_month": expires[0],
+        "exp_year": expires[1],
+        "fingerprint": f"sandbox{card.last4}",
+        "funding": "credit",
+        "generated_from": None,
+        "last4": card.last4,
+        "networks": {"available": [card.brand], "preferred": None},
+        "three_d_secure_usage": {"supported": True},
+        "wallet": None,
+    }
+    return new_method("card", details, at)
+
+
+def new_method(type: str, details: JsonObject, at: int) -> JsonObject:
+    """Return a payment method of that type which belongs to nobody yet; nothing is stored."""
     return {
         "id": new_id("pm"),
         "object": KIND,
         "allow_redisplay": "unspecified",
         "billing_details": {"address": _BLANK_ADDRESS, "email": None, "name": None, "phone": None, "tax_id": None},
-        "card": {
-            "brand": card.brand,
-            "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
-            "country": "US",
-            "display_brand": card.brand,
-            "exp_month": expires[0],
-            "exp_year": expires[1],
-            "fingerprint": f"sandbox{card.last4}",
-            "funding": "credit",
-            "generated_from": None,
-            "last4": card.last4,
-            "networks": {"available": [card.brand], "preferred": None},
-            "three_d_secure_usage": {"supported": True},
-            "wallet": None,
-        },
         "created": at,
         "customer": None,
         "livemode": False,
         "metadata": {},
-        "type": "card",
+        "type": type,
+        type: details,
     }
 
 
@@ -90,7 +98,7 @@ def attach(sandbox: Sandbox, call: Call) -> JsonObject:
 
 def _attach(sandbox: Sandbox, given: str, customer: str, param: str | None) -> JsonObject:
     card = find_card(given)
-    method = sandbox.store.get(KIND, given, param=param) if card is None else _blank(card, sandbox.now())
+    method = sandbox.store.get(KIND, given, param=param) if card is None else new_card(card, sandbox.now())
     if method["customer"] not in (None, customer):
         raise StripeError("The payment method you provided has already been attached to a customer.", param=param)
     if decline := card_of_method(method).when_attached:
@@ -133,7 +141,7 @@ def detach(sandbox: Sandbox, call: Call) -> JsonObject:
 
 
 def list_all(sandbox: Sandbox, call: Call) -> JsonObject:
-    return list_page(sandbox, call, KIND, {"customer": text, "type": _ONLY_CARDS}, _is_attached_to)
+    return list_page(sandbox, call, KIND, {"customer": text, "type": _ANY_TYPE}, _is_attached_to)
 
 
 def _is_attached_to(params: JsonObject, method: JsonObject) -> bool:
@@ -142,7 +150,7 @@ def _is_attached_to(params: JsonObject, method: JsonObject) -> bool:
 
 def list_of_customer(sandbox: Sandbox, call: Call) -> JsonObject:
     sandbox.store.get("customer", call.id)
-    params = read(call.form, {**PAGE_READERS, "type": _ONLY_CARDS})
+    params = read(call.form, {**PAGE_READERS, "type": _ANY_TYPE})
     url = f"/v1/customers/{call.id}/payment_methods"
     return page(sandbox.store.having(KIND, "customer", call.id), params, url, lambda _: True)
 

@@ -44,6 +44,11 @@ _INTENT: Final[JsonObject] = {
     "transfer_group": None,
 }
 _DISPUTED_AFTER_S: Final = 5
+_USED: Final = {
+    "card": ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4"),
+    "sepa_debit": ("bank_code", "branch_code", "country", "fingerprint", "last4"),
+    "us_bank_account": ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number"),
+}
 _NO_ADDRESS: Final = dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state"))
 _CHARGE: Final[JsonObject] = {
     "object": "charge",
@@ -131,7 +136,7 @@ def charge(sandbox: Sandbox, invoice: JsonObject, method: JsonObject | None, dec
 
 
 def succeed(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None) -> JsonObject:
-    made = sandbox.put(None, _new_charge(intent, method, None, sandbox.now()), "charge.succeeded")
+    made = sandbox.put(None, new_charge(intent, method, None, sandbox.now()), "charge.succeeded")
     outcome = {"amount_received": intent["amount"], "latest_charge": made["id"], "status": "succeeded"}
     settled = {**intent, **outcome, "last_payment_error": None, "next_action": None, "payment_method": _id_of(method)}
     return sandbox.put(intent, settled, "payment_intent.succeeded")
@@ -155,12 +160,12 @@ def fail(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None, declin
         return sandbox.put(intent, asking, "payment_intent.requires_action")
     failed = {**tried, "status": "requires_payment_method", "next_action": None, "payment_method": None}
     if method:
-        made = sandbox.put(None, _new_charge(intent, method, decline, sandbox.now()), "charge.failed")
+        made = sandbox.put(None, new_charge(intent, method, decline, sandbox.now()), "charge.failed")
         failed["latest_charge"] = made["id"]
     return sandbox.put(intent, failed, "payment_intent.payment_failed")
 
 
-def _new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline | None, at: int) -> JsonObject:
+def new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline | None, at: int) -> JsonObject:
     made = {
         **copy(_CHARGE),
         "id": new_id("ch"),
@@ -180,7 +185,7 @@ def _new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline 
     }
     if method is None:
         return made
-    used = {"payment_method_details": {"card": _card_used(method), "type": "card"}, "payment_method": method["id"]}
+    used = {"payment_method_details": _used(method), "payment_method": method["id"]}
     disputed = decline is None and card_of_method(method).disputed_as
     return {
         **made,
@@ -202,9 +207,12 @@ def _outcome(decline: Decline | None) -> JsonObject:
     }
 
 
-def _card_used(method: JsonObject) -> JsonObject:
-    names = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding", "last4")
-    return {**{name: method["card"][name] for name in names}, "network": method["card"]["brand"], "wallet": None}
+def _used(method: JsonObject) -> JsonObject:
+    kind: str = method["type"]
+    used = {name: method[kind][name] for name in _USED[kind]}
+    if kind == "card":
+        used |= {"network": method["card"]["brand"], "wallet": None}
+    return {"type": kind, kind: used}
 
 
 def withdraw(sandbox: Sandbox, invoice: JsonObject, reason: str) -> None:

@@ -12,6 +12,7 @@ from app.sandbox.stripe.render_billing import (
     schedule_in,
     secret_of,
 )
+from app.sandbox.stripe.render_checkout import session_in
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, is_array, is_hash
 
@@ -49,6 +50,10 @@ def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
     if obj.get("deleted"):
         return dict(obj)
     obj = {key: value for key, value in obj.items() if not key.startswith("_")}  # those are the sandbox's own notes
+    if obj["object"] == "checkout.session":
+        return session_in(obj, version)
+    if obj["object"] == "item":
+        return {**obj, "price": render(store.get("price", obj["price"]), version, store)}
     of_billing = _OF_BILLING.get(obj["object"])
     return of_billing(obj, store, is_old=version < BASIL) if of_billing else _render(obj, version, store)
 
@@ -163,6 +168,8 @@ def _include(parent: JsonObject, name: str, version: str, store: Store) -> None:
             chosen = [render(sub, version, store) for sub in of_customer[:_EMBEDDED_ITEMS]]
             url = f"/v1/customers/{parent['id']}/subscriptions"
             parent[name] = {"object": "list", "data": chosen, "has_more": len(of_customer) > len(chosen), "url": url}
+        case "checkout.session", "line_items":
+            parent[name] = _lines_of(parent["id"], version, store)
         case "invoice", "payments":
             parent[name] = payments_of(parent, store)
         case "charge", "refunds":
@@ -180,3 +187,10 @@ def _refunds_of(charge: JsonObject, version: str, store: Store) -> JsonObject:
     chosen = [render(refund, version, store) for refund in found[:_EMBEDDED_ITEMS]]
     url = f"/v1/refunds?charge={charge['id']}"
     return {"object": "list", "data": chosen, "has_more": len(found) > len(chosen), "url": url}
+
+
+def _lines_of(session: str, version: str, store: Store) -> JsonObject:
+    every: list[JsonObject] = store.get("checkout.session", session)["_lines"]
+    shown = [render(line, version, store) for line in every[:_EMBEDDED_ITEMS]]
+    url = f"/v1/checkout/sessions/{session}/line_items"
+    return {"object": "list", "data": shown, "has_more": len(every) > len(shown), "url": url}

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 import stripe
+from sandbox.checkout import answer_bank, one_time_price, open_session, submit
 from sandbox.stripe_account import Account
 
-_OTHERWISE_NAMED = {"invoiceitem": stripe.InvoiceItem, "line_item": stripe.InvoiceLineItem}
+_OTHERWISE_NAMED = {
+    "invoiceitem": stripe.InvoiceItem,
+    "item": stripe.LineItem,
+    "line_item": stripe.InvoiceLineItem,
+}
 _OF_BILLING = ("invoices", "invoiceitems", "invoice_payments", "payment_intents", "charges", "payment_methods")
 _OLD_BILLING_FIELDS = {
     "charge": {"invoice"},
@@ -70,6 +75,7 @@ async def objects(account: Account) -> list[Any]:
         *await _schedules(account, tiered["id"]),
         *await _billing(account),
         *await _money_back(account),
+        *await _checkouts(account),
         *account.sandbox.store.all("event"),
     ]
 
@@ -117,6 +123,22 @@ async def _schedules(account: Account, price: str) -> list[Any]:
     form = {"customer": customer, "phases[0][items][0][price]": price, "phases[0][trial]": "true"}
     made = await account.post(path, {**form, "expand[]": "phases.items.price"})
     return [made, await account.post(f"{path}/{made['id']}/release"), await account.get(path, **_OLD_VERSION)]
+
+
+async def _checkouts(account: Account) -> list[Any]:
+    """Pay, fail and expire checkouts of every kind, also in euros and by debits that are settled later."""
+    euro, expanded = await one_time_price(account, currency="eur"), {"expand[]": "line_items"}
+    coupon = (await account.post("/v1/coupons", {"percent_off": 10}))["id"]
+    shown = [await open_session(account, {"discounts[0][coupon]": coupon, **expanded})]
+    for means in ("visa", "chargeDeclined", "debit", "debitFail", "authenticationRequired"):
+        session = await open_session(account, {"line_items[0][price]": euro} if means == "debitFail" else {})
+        await submit(account, session, means)
+    await answer_bank(account, session, allow=True)
+    subscribed = await open_session(account, {"subscription_data[description]": "Pro"}, mode="subscription")
+    await submit(account, subscribed)
+    shown.append(await account.get(f"/v1/checkout/sessions/{subscribed['id']}/line_items"))
+    await account.control("clock", {"by": 4 * 86_400})
+    return [*shown, await account.get("/v1/checkout/sessions", {"limit": 100})]
 
 
 async def _billing(account: Account) -> list[Any]:
@@ -170,6 +192,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {"subscription_schedule", "test_helpers.test_clock"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {"refund", "dispute", "balance_transaction"} <= seen
+    assert {"checkout.session", "item"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
@@ -179,6 +202,14 @@ async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
     page = await account.get("/v1/subscriptions", **_OLD_VERSION)
 
     assert {path.split(".")[-1] for path in _unknown_fields(page, set())} == _OLD_SUBSCRIPTION_FIELDS
+
+
+async def test_the_old_shape_of_a_checkout_has_its_shipping(account: Account) -> None:
+    await _checkouts(account)
+
+    page = await account.get("/v1/checkout/sessions", **{"Stripe-Version": "2025-02-24.acacia"})
+
+    assert {path.split(".")[-1] for path in _unknown_fields(page, set())} == {"shipping_details"}
 
 
 async def test_the_old_shape_adds_to_billing_what_basil_took_away(account: Account) -> None:

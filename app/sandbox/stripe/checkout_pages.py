@@ -1,0 +1,262 @@
+"""The page of a checkout session, where a person pays, fails, authenticates or goes away."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.sandbox.stripe import checkout
+from app.sandbox.stripe.cards import find_card
+from app.sandbox.stripe.checkout import DEBIT_PAID, DEBIT_UNPAID, NOTHING, Attempt
+from app.sandbox.stripe.checkout_discounts import find_code, with_discount
+from app.sandbox.stripe.checkout_params import KIND
+from app.sandbox.stripe.errors import StripeError
+from app.sandbox.stripe.life import run_due
+from app.sandbox.stripe.pages import (
+    Html,
+    button,
+    element,
+    form,
+    moment,
+    money,
+    notice,
+    page,
+    redirect,
+    section,
+    table,
+    together,
+)
+from app.sandbox.stripe.sandbox import Sandbox
+from app.sandbox.stripe.test_clocks import time_of
+from app.sandbox.stripe.wire import JsonObject
+
+_Answer: TypeAlias = Callable[[Sandbox, JsonObject, dict[str, str]], Response]
+_PATH: Final = "/c/pay"
+_HINTS: Final = {
+    "visa": "works",
+    "mastercard": "works",
+    "authenticationRequired": "asks for authentication, at every payment",
+    "chargeCustomerFail": "works now, is declined when a subscription renews",
+    "chargeDeclined": "is declined",
+    "chargeDeclinedInsufficientFunds": "is declined: insufficient funds",
+    "chargeDeclinedExpiredCard": "is declined: expired",
+    DEBIT_PAID: "is paid after three days",
+    DEBIT_UNPAID: "fails after three days",
+    NOTHING: "nothing is due now",
+}
+
+
+def routes(sandbox: Sandbox) -> list[Route]:
+    table: tuple[tuple[str, str, _Answer], ...] = (
+        ("GET", f"{_PATH}/{{id}}", _show),
+        ("POST", f"{_PATH}/{{id}}", _pay),
+        ("POST", f"{_PATH}/{{id}}/code", _change_code),
+        ("GET", f"{_PATH}/{{id}}/authenticate", _show_authentication),
+        ("POST", f"{_PATH}/{{id}}/authenticate", _authenticate),
+    )
+    return [Route(path, _endpoint(sandbox, answer), methods=[method]) for method, path, answer in table]
+
+
+def _endpoint(sandbox: Sandbox, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
+    async def respond(request: Request) -> Response:
+        sent = dict(parse_qsl((await request.body()).decode(errors="replace"), keep_blank_values=True))
+        run_due(sandbox, sandbox.now())
+        session = sandbox.store.find(request.path_params["id"])
+        if session is None or session["object"] != KIND:
+            return page("No such checkout", element("p", "There is no checkout at this address."), status=404)
+        with sandbox.clock.held(), sandbox.clock.apart(time_of(sandbox, session)):
+            return answer(sandbox, session, sent)
+
+    return respond
+
+
+def _show(sandbox: Sandbox, session: JsonObject, _: dict[str, str]) -> Response:
+    return _shown(sandbox, session)
+
+
+def _pay(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Response:
+    email = _email_of(sandbox, session) or sent.get("email", "").strip()
+    if not email and session["status"] == "open":
+        return _shown(sandbox, session, problem="Enter an e-mail address.")
+    attempt = Attempt(sent.get("means", ""), email, sent.get("name", "").strip() or None)
+    try:
+        session = checkout.pay(sandbox, session, attempt)
+    except StripeError as error:
+        return _shown(sandbox, sandbox.store.get(KIND, session["id"]), problem=str(error))
+    if session["status"] == "open":
+        return redirect(f"{_PATH}/{session['id']}/authenticate")
+    return _go_on(sandbox, session)
+
+
+def _go_on(sandbox: Sandbox, session: JsonObject) -> Response:
+    """Send the person where the session says once it is complete."""
+    if session["status"] != "complete":
+        return _shown(sandbox, session)
+    return redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]))
+
+
+def _change_code(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Response:
+    """Apply the promotion code that was typed; without one take the applied one away."""
+    if session["status"] == "open" and session["allow_promotion_codes"]:
+        word = sent.get("code", "")
+        try:
+            given = {"promotion_code": find_code(sandbox, word)["id"]} if word.strip() else None
+            sandbox.put(session, with_discount(sandbox, session, given))
+        except StripeError as error:
+            return _shown(sandbox, session, problem=str(error))
+    return redirect(f"{_PATH}/{session['id']}")
+
+
+def _authenticate(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Response:
+    try:
+        session = checkout.authenticate(sandbox, session, is_allowed=sent.get("do") == "complete")
+    except StripeError as error:
+        return _shown(sandbox, sandbox.store.get(KIND, session["id"]), problem=str(error))
+    return _go_on(sandbox, session)
+
+
+def _show_authentication(sandbox: Sandbox, session: JsonObject, _: dict[str, str]) -> Response:
+    if session["status"] != "open" or session["_attempt"] is None:
+        return _shown(sandbox, session)
+    choices = form(
+        f"{_PATH}/{session['id']}/authenticate",
+        element(
+            "div",
+            button("Complete authentication", is_main=True, name="do", value="complete"),
+            button("Fail authentication", name="do", value="fail"),
+            class_="row",
+        ),
+    )
+    asked = element("p", f"The bank asks whether you allow a payment of {_total_of(session)}.")
+    return page("Authenticate the payment", section("3D Secure 2 test page", asked, choices))
+
+
+def _total_of(session: JsonObject) -> str:
+    return money(session["amount_total"], session["currency"])
+
+
+def _shown(sandbox: Sandbox, session: JsonObject, *, problem: str | None = None) -> Response:
+    """Show the session as it stands, with what has just gone wrong."""
+    told = notice(problem, is_bad=True) if problem else ""
+    bought = section("What you buy", _lines_of(session), _terms_of(sandbox, session))
+    match session["status"]:
+        case "open":
+            return page(
+                _title_of(session), told, bought, _code_form(sandbox, session), _pay_form(sandbox, session),
+                _way_back(session), status=402 if problem else 200,
+            )  # fmt: skip
+        case "complete":
+            link = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
+            on = element("p", element("a", "Go on", href=link))
+            return page("This checkout is complete", _outcome_of(session), bought, on)
+        case _:
+            ended = notice("This checkout has expired. Nothing was paid.", is_bad=True)
+            return page("This checkout has expired", ended, bought, _way_back(session))
+
+
+def _title_of(session: JsonObject) -> str:
+    if session["mode"] == "payment":
+        return f"Pay {_total_of(session)}"
+    return f"Subscribe for {_total_of(session)}" if session["amount_total"] else "Subscribe"
+
+
+def _outcome_of(session: JsonObject) -> Html:
+    match session["payment_status"]:
+        case "paid":
+            return notice(f"{_total_of(session)} is paid.")
+        case "unpaid":
+            return notice("The bank processes the payment. It takes three days.")
+        case _:
+            return notice("Nothing was due.")
+
+
+def _lines_of(session: JsonObject) -> Html:
+    currency: str = session["currency"]
+    rows = [
+        (line["description"], "" if line["quantity"] is None else str(line["quantity"]),
+         money(line["amount_subtotal"], currency))
+        for line in session["_lines"]
+    ]  # fmt: skip
+    total: list[tuple[str, str, str]] = []
+    if off := session["total_details"]["amount_discount"]:
+        total += [
+            ("Subtotal", "", money(session["amount_subtotal"], currency)),
+            ("Discount", "", money(-off, currency)),
+        ]
+    total.append(("Total due now", "", _total_of(session)))
+    return table(("What", "Quantity", "Amount"), rows, total=total)
+
+
+def _terms_of(sandbox: Sandbox, session: JsonObject) -> Html | str:
+    """Say what follows, for a subscription: its interval and its trial."""
+    if session["mode"] != "subscription":
+        return ""
+    recurring = sandbox.store.get("price", session["_lines"][0]["price"])["recurring"]
+    count, interval = recurring["interval_count"], recurring["interval"]
+    said = f"Renews every {interval if count == 1 else f'{count} {interval}s'}."
+    terms: JsonObject = session["_subscription_data"]
+    if days := terms.get("trial_period_days"):
+        said = f"Free for {days} days. {said}"
+    elif end := terms.get("trial_end"):
+        said = f"Free until {moment(end)}. {said}"
+    return element("p", said, class_="soft")
+
+
+def _code_form(sandbox: Sandbox, session: JsonObject) -> Html | str:
+    if not session["allow_promotion_codes"]:
+        return ""
+    action = f"{_PATH}/{session['id']}/code"
+    if session["discounts"]:
+        code = sandbox.store.get("promotion_code", session["discounts"][0]["promotion_code"])["code"]
+        content = element("div", element("b", code), button("Remove"), class_="row")
+    else:
+        field = element("input", name="code", placeholder="Promotion code", aria_label="Promotion code")
+        content = element("div", field, button("Apply"), class_="row")
+    return section("Promotion code", form(action, content))
+
+
+def _pay_form(sandbox: Sandbox, session: JsonObject) -> Html:
+    choices = checkout.means_of(session)
+    offered = [_choice(session, means, is_first=index == 0) for index, means in enumerate(choices)]
+    label = "Subscribe" if session["mode"] == "subscription" else f"Pay {_total_of(session)}"
+    return section(
+        "Pay with",
+        form(f"{_PATH}/{session['id']}", _who(sandbox, session), offered, button(label, is_main=True)),
+    )
+
+
+def _who(sandbox: Sandbox, session: JsonObject) -> Html:
+    """Return the fields for who pays; who is known is not asked."""
+    if known := _email_of(sandbox, session):
+        return element("p", f"You pay as {known}.", class_="soft")
+    email = element("input", name="email", type="email", required=True, autocomplete="email")
+    name = element("input", name="name", autocomplete="name")
+    return together(element("label", "E-mail", email), element("label", "Name", name))
+
+
+def _email_of(sandbox: Sandbox, session: JsonObject) -> str | None:
+    customer: JsonObject = sandbox.store.find(session["customer"] or "") or {}
+    return session["customer_email"] or customer.get("email")
+
+
+def _choice(session: JsonObject, means: str, *, is_first: bool) -> Html:
+    radio = element("input", type="radio", name="means", value=means, checked=is_first)
+    said = element("span", _name_of(session, means), " ", element("span", _HINTS[means], class_="soft"))
+    return element("label", radio, said, class_="choice")
+
+
+def _name_of(session: JsonObject, means: str) -> str:
+    if means == NOTHING:
+        return "No payment method"
+    card = find_card(f"pm_card_{means}")
+    if card is not None:
+        return f"{card.brand.title()} ···· {card.last4}"
+    return "Bank account" if session["currency"] == "usd" else "SEPA debit"
+
+
+def _way_back(session: JsonObject) -> Html | str:
+    back: str | None = session["cancel_url"]
+    return element("p", element("a", "Go back without paying", href=back)) if back else ""

@@ -1,0 +1,140 @@
+"""The parameters of a checkout session, and which of them go together. Pure."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.sandbox.stripe.errors import StripeError, missing
+from app.sandbox.stripe.forms import FormValue, Reader, boolean, fields, integer, list_of, metadata, one_of, text
+from app.sandbox.stripe.subscription_changes import CREATABLE as OF_SUBSCRIPTION
+from app.sandbox.stripe.wire import JsonObject
+
+KIND: Final = "checkout.session"
+_SHORTEST_S: Final = 30 * 60
+_LONGEST_S: Final = 24 * 3_600
+_TRIAL_LEAST_S: Final = 48 * 3_600
+_ONLY_IN: Final = {
+    "customer_creation": "payment",
+    "payment_intent_data": "payment",
+    "submit_type": "payment",
+    "payment_method_collection": "subscription",
+    "subscription_data": "subscription",
+}
+_NOT_TOGETHER: Final = (
+    ("customer", "customer_email"),
+    ("customer", "customer_creation"),
+    ("allow_promotion_codes", "discounts"),
+)
+
+
+def address(path: str, value: FormValue) -> str | None:
+    """Read the address of a page."""
+    given = text(path, value)
+    if given is not None and (urlsplit(given).scheme not in ("http", "https") or not urlsplit(given).netloc):
+        raise StripeError(
+            "Invalid URL: An explicit scheme (such as https) must be provided.", code="url_invalid", param=path
+        )
+    return given
+
+
+_PRICE_DATA = fields(
+    currency=text,
+    product=text,
+    product_data=fields(description=text, metadata=metadata, name=text, unit_label=text),
+    recurring=fields(interval=one_of("day", "week", "month", "year"), interval_count=integer),
+    tax_behavior=one_of("exclusive", "inclusive", "unspecified"),
+    unit_amount=integer,
+    unit_amount_decimal=text,
+)
+CREATABLE: Final[dict[str, Reader]] = {
+    "allow_promotion_codes": boolean,
+    "cancel_url": address,
+    "client_reference_id": text,
+    "currency": text,
+    "customer": text,
+    "customer_creation": one_of("always", "if_required"),
+    "customer_email": text,
+    "discounts": list_of(fields(coupon=text, promotion_code=text)),
+    "expires_at": integer,
+    "line_items": list_of(fields(metadata=metadata, price=text, price_data=_PRICE_DATA, quantity=integer)),
+    "locale": text,
+    "metadata": metadata,
+    "mode": one_of("payment", "setup", "subscription"),
+    "payment_intent_data": fields(
+        description=text,
+        metadata=metadata,
+        receipt_email=text,
+        setup_future_usage=one_of("off_session", "on_session"),
+        statement_descriptor=text,
+        statement_descriptor_suffix=text,
+    ),
+    "payment_method_collection": one_of("always", "if_required"),
+    "payment_method_types": list_of(one_of("card", "sepa_debit", "us_bank_account")),
+    "submit_type": one_of("auto", "book", "donate", "pay"),
+    "subscription_data": fields(
+        description=text,
+        metadata=metadata,
+        trial_end=integer,
+        trial_period_days=integer,
+        trial_settings=OF_SUBSCRIPTION["trial_settings"],
+    ),
+    "success_url": address,
+    "ui_mode": one_of("hosted", "hosted_page"),
+}
+
+
+def check(params: JsonObject, at: int) -> None:
+    """Refuse parameters that do not go together, or that the sandbox does not play."""
+    if params["mode"] == "setup":
+        raise StripeError("The sandbox plays Checkout in the modes `payment` and `subscription` only.", param="mode")
+    for name in ("success_url", "line_items"):
+        if not params.get(name):
+            raise missing(name)
+    for name, mode in _ONLY_IN.items():
+        if name in params and params["mode"] != mode:
+            raise StripeError(f"You can not pass `{name}` in `{params['mode']}` mode.", param=name)
+    for one, other in _NOT_TOGETHER:
+        if params.get(one) and params.get(other):
+            raise StripeError(f"You may only specify one of these parameters: {one}, {other}.", param=one)
+    _check_discounts(params.get("discounts", []))
+    _check_expiry(params.get("expires_at"), at)
+    read_trial_end(params.get("subscription_data") or {}, at)
+
+
+def _check_discounts(discounts: list[JsonObject]) -> None:
+    if len(discounts) > 1:
+        raise StripeError("You may specify up to one coupon or promotion code.", param="discounts")
+    for given in discounts:
+        if bool(given.get("coupon")) == bool(given.get("promotion_code")):
+            raise StripeError("Name one of coupon and promotion_code.", param="discounts[0]")
+
+
+def _check_expiry(expires_at: int | None, at: int) -> None:
+    if expires_at is None:
+        return
+    if expires_at < at + _SHORTEST_S:
+        raise StripeError(
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session creation.",
+            param="expires_at",
+        )
+    if expires_at > at + _LONGEST_S:
+        raise StripeError(
+            "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.",
+            param="expires_at",
+        )
+
+
+def read_trial_end(terms: JsonObject, at: int) -> int | None:
+    """Return the instant at which a trial ends that was given as an instant."""
+    days, end = terms.get("trial_period_days"), terms.get("trial_end")
+    if days is not None and end is not None:
+        raise StripeError(
+            "You may only specify one of these parameters: trial_end, trial_period_days.",
+            param="subscription_data[trial_period_days]",
+        )
+    if days is not None and days < 1:
+        raise StripeError("The minimum number of trial period days is 1.", param="subscription_data[trial_period_days]")
+    if end is not None and end < at + _TRIAL_LEAST_S:
+        raise StripeError(
+            "The `trial_end` date has to be at least 2 days in the future.", param="subscription_data[trial_end]"
+        )
+    return end
