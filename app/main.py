@@ -112,7 +112,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         sync=sync,
         metrics=Metrics(),
         backdate_ms=settings.usage_backdate_hours * 3_600_000,
-        stripe=patient,
+        stripe=processor,
     )
     sync.compose(
         rt,

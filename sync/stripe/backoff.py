@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from app.domain.stripe_backoff import ApiState, after_answer, after_failure, after_refusal, after_trial
-from app.domain.stripe_catalogue import StripeCatalogue
 from app.domain.stripe_event import FetchedObject
 from app.ports.jobs import JobStates
 from app.ports.stripe import (
@@ -17,7 +16,6 @@ from app.ports.stripe import (
     ProcessorLists,
     ProcessorRefusedError,
     ProcessorUnavailableError,
-    StripeCatalogueSource,
 )
 from app.ports.system import Clock
 
@@ -120,17 +118,13 @@ class Backoff:
                 return
 
 
-class StripeApi(ProcessorLists, StripeCatalogueSource, Protocol):
-    """All that is asked of Stripe by those who keep to the backoff."""
-
-
 class PatientProcessor:
-    """Stripe's API, asked only where the backoff lets it be, and telling it how each request went.
+    """Stripe's API for the work that goes on by itself: asked where the backoff lets it be, and told how it went.
 
     Raises `ApiFailingError` where the API is left alone, or fails whatever it is asked for.
     """
 
-    def __init__(self, processor: StripeApi, backoff: Backoff) -> None:
+    def __init__(self, processor: ProcessorLists, backoff: Backoff) -> None:
         self._processor = processor
         self._backoff = backoff
 
@@ -141,10 +135,6 @@ class PatientProcessor:
     async def list_page(self, listing: Listing, *, after: str | None) -> ListedPage:
         """Read one page; see `ProcessorLists`."""
         return await self._ask(partial(self._processor.list_page, listing, after=after))
-
-    async def catalogue(self) -> StripeCatalogue:
-        """Read what is sold; see `StripeCatalogueSource`."""
-        return await self._ask(self._processor.catalogue)
 
     async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
         await self._backoff.enter()
