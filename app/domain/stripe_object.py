@@ -20,6 +20,16 @@ class StripeSource(StrEnum):
     EVENT = "EVENT"
 
 
+class LinkedBy(StrEnum):
+    """Who decided which workspace a customer pays for. OPERATOR goes before what Stripe's metadata says, POLICY after.
+
+    OPERATOR is somebody who said so, one customer at a time or many; POLICY made a workspace for a customer without.
+    """
+
+    OPERATOR = "OPERATOR"
+    POLICY = "POLICY"
+
+
 class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """`id` is Stripe's; `raw` the object as JSON text, as it came; `facts` what we read out of it.
 
@@ -28,6 +38,8 @@ class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     `fetch_sequence` orders fetches by when they started: a fetch that started earlier never overwrites a later one.
     `event_at` is the newest event's creation known to be reflected (whole seconds, as Stripe gives it).
     `parked_under` names the parents (a customer's id, a workspace reference) whose arrival releases it.
+    `linked_to` is the workspace that was decided for a customer here, and `linked_by` who did; `workspace_id` is the
+    one that holds.
     """
 
     KIND: ClassVar[Kind] = Kind.STRIPE_OBJECT
@@ -44,3 +56,5 @@ class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Deleted at Stripe (404 or `deleted: true`)."""
     workspace_id: str | None = None
     parked_under: tuple[str, ...] = ()
+    linked_to: str | None = None
+    linked_by: LinkedBy | None = None

@@ -27,6 +27,7 @@ from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.migrations import MigrationMutations
 from app.graphql.mutations.stripe_backfill import StripeBackfillMutations
 from app.graphql.mutations.stripe_events import StripeEventMutations
+from app.graphql.mutations.stripe_links import StripeLinkMutations
 from app.graphql.mutations.stripe_reconcile import StripeReconcileMutations
 from app.graphql.mutations.stripe_setup import StripeSetupMutations
 from app.graphql.mutations.stripe_sync import StripeSyncMutations
@@ -85,6 +86,7 @@ class Mutation(
     StripeReconcileMutations,
     StripeSyncMutations,
     StripeSetupMutations,
+    StripeLinkMutations,
     ApiKeyMutations,
     MigrationMutations,
     CatalogFileMutations,

@@ -110,6 +110,10 @@ class RecordStore(Protocol):
         """Return the same by ascending id. A page with more behind it is never empty."""
         ...
 
+    async def subscriptions_of_customers(self, customer_ids: Collection[str]) -> list[Subscription]:
+        """Return the subscriptions that these customers of Stripe pay for, whichever workspaces they serve."""
+        ...
+
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         """Return the mirrored invoices of these subscriptions that are neither paid nor given up."""
         ...

@@ -1,6 +1,7 @@
 """What several use cases load first: a workspace's state by either id, one record as RAM or the store has it."""
 
 import inspect
+from collections.abc import Collection
 from typing import TypeVar
 
 from app.domain.change import Kind, Record, Source
@@ -31,6 +32,19 @@ async def load_state(rt: Runtime, ref: str, *, fresh: bool = False) -> Workspace
 async def load_workspace(rt: Runtime, ref: str, *, fresh: bool = False) -> Workspace:
     """Return the workspace with this id or external id, as the store has it where `fresh`."""
     return (await load_state(rt, ref, fresh=fresh)).workspace
+
+
+async def find_workspaces(rt: Runtime, refs: Collection[str]) -> dict[str, str]:
+    """Return our ids of the workspaces that exist under these ids or external ids: from RAM, else from the store."""
+    found: dict[str, str] = {}
+    for ref in refs:
+        workspace_id = rt.cache.workspace_id(ref)
+        if workspace_id is None:
+            records = await rt.store.read_workspace(ref)
+            workspace_id = next((r.id for r in records if isinstance(r, Workspace) and r.deleted_at is None), None)
+        if workspace_id is not None:
+            found[ref] = workspace_id
+    return found
 
 
 async def load_record(rt: Runtime, type: type[R], id: str, resource: str) -> R:

@@ -24,7 +24,7 @@ from app.domain.plan import (
     ResetPeriod,
     ValueType,
 )
-from app.domain.stripe_object import StripeSource
+from app.domain.stripe_object import LinkedBy, StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.store.parts import (
     FIELDS,
@@ -228,6 +228,8 @@ class StripeObjectDocument(RecordDocument):
     gone: bool
     workspace_id: Text | None
     parked_under: list[Text]
+    linked_to: Text | None
+    linked_by: LinkedBy | None
 
     class Settings:
         name = Kind.STRIPE_OBJECT.value

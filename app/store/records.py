@@ -165,6 +165,13 @@ class MongoStore:
                 return Page(tuple(sub for sub in items if isinstance(sub, Subscription)), len(raws) > first)
             after = raws[first - 1]["_id"]  # a page that nobody can read is not the last one
 
+    async def subscriptions_of_customers(self, customer_ids: Collection[str]) -> list[Subscription]:
+        of_customers = {"stripeCustomerId": {"$in": list(customer_ids)}, "deletedAt": None}
+        with self._mongo.deadline():
+            raws = await self._db[Kind.SUBSCRIPTION.value].find(of_customers).to_list()
+        found = self._mapped(Kind.SUBSCRIPTION, raws, from_document)
+        return [record for record in found if isinstance(record, Subscription)]
+
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.owed_invoices(subscription_ids))
 

@@ -14,6 +14,7 @@ from app.domain.stripe_object import SYNCED_TYPES, StripeObject
 from app.domain.workspace import Workspace
 from app.runtime import Runtime
 from app.services.commit import commit
+from app.services.loading import find_workspaces
 from sync.stripe.decide import Fate, Verdict, View, decide
 from sync.stripe.decode import DecodeError, Links, decode_links
 from sync.stripe.readings import Reading
@@ -108,19 +109,6 @@ async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
     return View([*mirrors.values(), *subs.values(), *workspaces.values(), *others.values()], refs, claims)
 
 
-async def find_workspaces(rt: Runtime, refs: Collection[str]) -> dict[str, str]:
-    """Return our ids of the workspaces that exist under these ids or external ids: from RAM, else from the store."""
-    found: dict[str, str] = {}
-    for ref in refs:
-        workspace_id = rt.cache.workspace_id(ref)
-        if workspace_id is None:
-            records = await rt.store.read_workspace(ref)
-            workspace_id = next((r.id for r in records if isinstance(r, Workspace) and r.deleted_at is None), None)
-        if workspace_id is not None:
-            found[ref] = workspace_id
-    return found
-
-
 async def _read(rt: Runtime, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
     return await rt.store.read(kind, ids) if ids else {}
 
@@ -137,5 +125,6 @@ def _workspaces_of_customers(readings: Sequence[Reading], refs: Iterable[str], m
     customers = {reading.id for reading in readings if reading.type == "customer"}
     if not customers:
         return set()
-    before = {m.workspace_id for m in mirrors if isinstance(m, StripeObject) and m.id in customers and m.workspace_id}
+    own = [mirror for mirror in mirrors if isinstance(mirror, StripeObject) and mirror.id in customers]
+    before = {name for mirror in own for name in (mirror.workspace_id, mirror.linked_to) if name}
     return {*refs, *before}

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from app.domain.change import Kind, Record
-from app.domain.stripe_object import StripeObject, StripeSource
+from app.domain.stripe_object import LinkedBy, StripeObject, StripeSource
 from app.domain.subscription import RANK, TERMINAL, Subscription, SubscriptionStatus, is_known_transition
 from app.domain.workspace import Workspace
 from sync.stripe.decode import (
@@ -132,8 +132,9 @@ def _is_newer_status(
 
 def _decide_customer(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:
     facts = None if reading.gone else decode_customer(reading.raw)
-    ref = facts.workspace_ref if facts else None
-    workspace_id = view.refs.get(ref) if ref else None
+    operators = _linked_by_operator(stored) if facts else None
+    ref = facts.workspace_ref if facts and not operators else None
+    workspace_id = operators or (view.refs.get(ref) if ref else None)
     before = stored.workspace_id if stored else None
     parents = (ref,) if ref and workspace_id is None else ()
     view.put(_mirror(stored, reading, workspace_id=workspace_id, parked_under=parents))
@@ -150,14 +151,22 @@ def _decide_customer(view: View, reading: Reading, stored: StripeObject | None) 
     )
 
 
+def _linked_by_operator(customer: StripeObject | None) -> str | None:
+    """Return the workspace that somebody linked the customer to: that goes before all that Stripe says."""
+    return customer.linked_to if customer and customer.linked_by is LinkedBy.OPERATOR else None
+
+
 def _link(view: View, workspace_id: str, customer_id: str, created: int) -> None:
     workspace = view.get(Workspace, workspace_id)
     if workspace is None or workspace.stripe_customer_id == customer_id:
         return
     rival = view.get(StripeObject, workspace.stripe_customer_id) if workspace.stripe_customer_id else None
-    # Of several customers that name one workspace the youngest is its own, in whatever order they were read.
-    if rival and rival.workspace_id == workspace_id and _age(rival) > (created, customer_id):
-        return
+    # Of several customers that name one workspace the youngest is its own, in whatever order they were read; unless
+    # somebody has linked one of them.
+    if rival and rival.workspace_id == workspace_id and not _linked_by_operator(view.get(StripeObject, customer_id)):
+        is_rivals = _linked_by_operator(rival) or _age(rival) > (created, customer_id)
+        if is_rivals:
+            return
     view.put(msgspec.structs.replace(workspace, stripe_customer_id=customer_id))
 
 
@@ -179,8 +188,8 @@ def _decide_subscription(view: View, reading: Reading, stored: StripeObject | No
     after = decode_subscription(reading.raw, stored=before, at=reading.at, provisional=provisional)
     if not _is_newer_status(stored, reading, before.status if before else after.status, after.status):
         return _STALE
-    ref = workspace_ref(after.metadata)
     customer = view.get(StripeObject, after.stripe_customer_id)
+    ref = None if _linked_by_operator(customer) else workspace_ref(after.metadata)
     found = view.refs.get(ref) if ref else _workspace_of(view, after.stripe_customer_id, customer)
     # Without a link a subscription stays where it was; one that names an unknown workspace also waits for it.
     workspace_id = found or (before.workspace_id if before else None)

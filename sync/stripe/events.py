@@ -20,11 +20,12 @@ from app.ports.stripe import (
     WorkQueue,
 )
 from app.runtime import Runtime
+from app.services.loading import find_workspaces
 from app.telemetry import logger
 from sync.bell import Bell
 from sync.cancellation import obey_cancellation
 from sync.stripe.backoff import Backoff
-from sync.stripe.batch import Batches, find_workspaces
+from sync.stripe.batch import Batches
 from sync.stripe.decide import Fate, Verdict
 from sync.stripe.decode import DecodeError
 from sync.stripe.follow_up import follow_up

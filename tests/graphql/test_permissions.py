@@ -93,6 +93,9 @@ ROOTS = {
             ("reconcileStripe", 'since: "2026-01-01T00:00:00Z"', Scope.OPERATOR),
             ("backfillStripe", "dryRun: true", Scope.ADMIN),
             ("setUpStripe", 'url: "a"', Scope.OPERATOR),
+            ("linkStripeCustomer", 'customerId: "a", workspaceId: "a"', Scope.OPERATOR),
+            ("unlinkStripeCustomer", 'customerId: "a"', Scope.OPERATOR),
+            ("linkStripeCustomers", "links: []", Scope.OPERATOR),
             ("createApiKey", 'name: "a", scopes: []', Scope.ADMIN),
             ("revokeApiKey", 'apiKeyId: "a"', Scope.ADMIN),
         ]

@@ -27,6 +27,7 @@ from app.domain.plan import (
 from app.domain.remedy import RemedyKind
 from app.domain.stripe_backfill import BackfillStatus
 from app.domain.stripe_event import StripeEventStatus, StripeObjectState
+from app.domain.stripe_link import LinkOutcome
 from app.domain.stripe_setup import SetupAction, SetupFindingCode
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
@@ -348,4 +349,19 @@ _expose(
         "DUPLICATE_ENDPOINT": "Several endpoints have the address.",
     },
     name="StripeSetupFindingCode",
+)
+_expose(
+    LinkOutcome,
+    "What came of linking a Stripe customer to a workspace.",
+    {
+        "LINKED": "It is linked now.",
+        "UNCHANGED": "It was linked so before.",
+        "CUSTOMER_UNKNOWN": "No such customer is known here.",
+        "CUSTOMER_DELETED": "The customer was deleted at Stripe.",
+        "CUSTOMER_TAKEN": "The customer is linked to another workspace.",
+        "WORKSPACE_UNKNOWN": "There is no such workspace.",
+        "WORKSPACE_ARCHIVED": "The workspace is archived.",
+        "WORKSPACE_TAKEN": "The workspace has another customer.",
+    },
+    name="StripeLinkOutcome",
 )

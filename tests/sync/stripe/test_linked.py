@@ -1,0 +1,165 @@
+"""What somebody linked stays linked, whatever Stripe says later."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from support.records import workspace
+from support.runtime import ADMIN, FakeStripe
+from support.stripe import FakeProcessor, Sync, customer, subscription, syncing
+
+from app.domain.errors import ConflictError
+from app.domain.stripe_event import StripeEventStatus
+from app.services.stripe_links import (
+    LinkCustomerInput,
+    LinkedCustomers,
+    UnlinkCustomerInput,
+    link_customer,
+    unlink_customer,
+)
+
+UPDATED = "customer.subscription.updated"
+
+
+@pytest.fixture
+async def sync(mongodb_uri: str, database: str) -> AsyncIterator[Sync]:
+    async with syncing(mongodb_uri, database) as sync:
+        await sync.put(workspace(external_id="acme"), workspace("ws_2", external_id="other"))
+        yield sync
+
+
+async def link(sync: Sync, to: str = "acme", id: str = "cus_1", *, asks: bool = True) -> LinkedCustomers:
+    wanted = LinkCustomerInput(idempotency_key=f"{to}{id}", customer_id=id, workspace_id=to, replace=True)
+    return await link_customer(replace(sync.rt, stripe=FakeStripe() if asks else None), ADMIN, wanted)
+
+
+async def told(sync: Sync, processor: FakeProcessor | None, *types: str) -> None:
+    for name in types or ("customer.updated", UPDATED):
+        found = "sub_1" if "subscription" in name else "cus_1"
+        await sync.receive(name, processor.objects[found] if processor else {"id": found})
+    await sync.settle(processor)
+
+
+async def owners(sync: Sync) -> tuple[str | None, str | None]:
+    mirror, sub = await sync.mirror("cus_1"), await sync.subscription()
+    return mirror.workspace_id if mirror else None, sub.workspace_id if sub else None
+
+
+async def test_what_waited_comes_in_and_is_entitled(sync: Sync) -> None:
+    processor = FakeProcessor(customer(), subscription())
+    event_id = await sync.receive("customer.subscription.created", subscription())
+    await sync.settle(processor)
+    assert await owners(sync) == (None, None)
+
+    await link(sync)
+    await sync.settle(processor)
+
+    assert await owners(sync) == ("ws_1", "ws_1")
+    assert await sync.status(event_id) is StripeEventStatus.PROCESSED
+    state = sync.rt.cache.state("ws_1")
+    assert state is not None
+    assert [sub.id for sub in state.subscriptions] == ["sub_1"]
+
+
+@pytest.mark.parametrize("says", ["other", "nobody", None])
+async def test_metadata_of_customer_and_subscription_does_not_undo_it(sync: Sync, says: str | None) -> None:
+    processor = FakeProcessor(customer(), subscription())
+    await told(sync, processor)
+    await link(sync)
+    await sync.settle(processor)
+
+    processor.put(customer(workspace=says), subscription(workspace=says))
+    await told(sync, processor)
+
+    assert await owners(sync) == ("ws_1", "ws_1")
+    assert (await sync.workspace()).stripe_customer_id == "cus_1"
+    assert (await sync.inbox.backlog()).parked == 0
+
+
+async def test_what_metadata_placed_elsewhere_moves_at_once(sync: Sync) -> None:
+    processor = FakeProcessor(customer(workspace="other"), subscription(workspace="other"))
+    await told(sync, processor)
+    assert await owners(sync) == ("ws_2", "ws_2")
+
+    await link(sync)
+
+    assert await owners(sync) == ("ws_1", "ws_1")
+    assert (await sync.workspace("ws_2")).stripe_customer_id is None
+    left = sync.rt.cache.state("ws_2")
+    assert left is not None
+    assert left.subscriptions == ()
+
+
+async def test_a_younger_customer_that_names_the_workspace_does_not_displace_it(sync: Sync) -> None:
+    processor = FakeProcessor(customer(), customer("cus_2", workspace="acme", created=2_000_000_000))
+    await told(sync, processor, "customer.updated")
+    await link(sync)
+
+    await sync.inbox.mark("customer", "cus_2")
+    await sync.settle(processor)
+
+    assert (await sync.workspace()).stripe_customer_id == "cus_1"
+    second = await sync.mirror("cus_2")
+    assert second is not None
+    assert second.workspace_id == "ws_1"
+
+
+async def test_a_link_takes_the_place_of_the_one_that_metadata_chose(sync: Sync) -> None:
+    processor = FakeProcessor(customer(), customer("cus_2", workspace="acme", created=2_000_000_000))
+    await told(sync, processor, "customer.updated")
+    await sync.inbox.mark("customer", "cus_2")
+    await sync.settle(processor)
+    assert (await sync.workspace()).stripe_customer_id == "cus_2"
+
+    await link(sync)
+    await sync.settle(processor)
+
+    assert (await sync.workspace()).stripe_customer_id == "cus_1"
+
+
+async def test_a_customer_that_is_gone_and_back_is_linked_again(sync: Sync) -> None:
+    processor = FakeProcessor(customer())
+    await told(sync, processor, "customer.updated")
+    await link(sync)
+
+    del processor.objects["cus_1"]
+    await sync.inbox.mark("customer", "cus_1")
+    await sync.settle(processor)
+    assert (await sync.workspace()).stripe_customer_id is None
+
+    processor.put(customer(workspace="other"))
+    await sync.inbox.mark("customer", "cus_1")
+    await sync.settle(processor)
+    assert (await sync.workspace()).stripe_customer_id == "cus_1"
+
+
+async def test_unlinked_metadata_decides_again(sync: Sync) -> None:
+    processor = FakeProcessor(customer(workspace="other"), subscription())
+    await told(sync, processor)
+    await link(sync)
+
+    await unlink_customer(sync.rt, ADMIN, UnlinkCustomerInput(idempotency_key="u", customer_id="cus_1"))
+    await sync.settle(processor)
+    await told(sync, processor, UPDATED)
+
+    assert await owners(sync) == ("ws_2", "ws_2")
+    assert (await sync.workspace()).stripe_customer_id is None
+    with pytest.raises(ConflictError, match="by its metadata"):
+        await unlink_customer(sync.rt, ADMIN, UnlinkCustomerInput(idempotency_key="v", customer_id="cus_1"))
+
+
+async def test_without_a_key_a_customer_is_linked_before_anything_is_known_of_it(sync: Sync) -> None:
+    await sync.receive("customer.subscription.created", subscription(workspace="nobody"))
+    await sync.settle(None)
+    assert await owners(sync) == (None, None)
+
+    await link(sync, asks=False)
+    await sync.receive(UPDATED, subscription(workspace="other"), created=1_780_000_100)
+    await sync.settle(None)
+    assert await owners(sync) == ("ws_1", "ws_1")
+
+    await sync.receive("customer.created", customer(workspace="other"))
+    await sync.settle(None)
+    mirror = await sync.mirror("cus_1")
+    assert mirror is not None
+    assert (mirror.workspace_id, mirror.raw != "") == ("ws_1", True)
