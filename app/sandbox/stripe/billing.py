@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from app.sandbox.stripe import pending_updates
 from app.sandbox.stripe.cards import Decline
 from app.sandbox.stripe.collection import bill, decline_of, settle
 from app.sandbox.stripe.dues import TRIAL_NOTICE_S
-from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoice_lines import period_line, period_of, proration_items
 from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, pending_items, void
 from app.sandbox.stripe.payment_methods import default_method
@@ -72,9 +72,13 @@ def change(
         _keep(sandbox, made)
         return sandbox.save(before, after)
     lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
-    _refuse_what_fails(sandbox, after, lines, made, payment_behavior)
+    decline = _decline_of(sandbox, after, [*lines, *made])
+    if decline and payment_behavior == "error_if_incomplete":
+        raise decline.to_error()
     _keep(sandbox, made)
     invoice = new_invoice(sandbox, after, lines, "subscription_update", period=(sandbox.now(), sandbox.now()))
+    if decline and payment_behavior == pending_updates.BEHAVIOR:
+        after = pending_updates.propose(before, after, sandbox.now())
     saved = sandbox.save(before, {**after, "latest_invoice": invoice["id"]})
     waits = payment_behavior == "default_incomplete"
     billed = bill(sandbox, invoice, attempt=not waits)
@@ -94,20 +98,10 @@ def _restarted(before: JsonObject, after: JsonObject) -> list[JsonObject]:
     ]
 
 
-def _refuse_what_fails(
-    sandbox: Sandbox, after: JsonObject, lines: list[JsonObject], made: list[JsonObject], behavior: str | None
-) -> None:
-    """Refuse the change if its payment would fail and the caller wants none of it then."""
-    decline: Decline | None = decline_of(sandbox, default_method(sandbox, after))
-    if decline is None or sum(line["amount"] for line in (*lines, *made)) <= 0:
-        return
-    if behavior == "error_if_incomplete":
-        raise decline.to_error()
-    if behavior == "pending_if_incomplete":
-        raise StripeError(
-            "The sandbox keeps no pending updates: it takes `pending_if_incomplete` only where the payment succeeds.",
-            param="payment_behavior",
-        )
+def _decline_of(sandbox: Sandbox, after: JsonObject, charged: list[JsonObject]) -> Decline | None:
+    """Return why the payment of a change would fail, if it would."""
+    is_owing = sum(line["amount"] for line in charged) > 0
+    return decline_of(sandbox, default_method(sandbox, after)) if is_owing else None
 
 
 def _keep(sandbox: Sandbox, invoice_items: list[JsonObject]) -> None:

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from app.sandbox.stripe import payments
+from app.sandbox.stripe import payments, pending_updates
 from app.sandbox.stripe.cards import NO_METHOD, Decline, card_of_method
 from app.sandbox.stripe.endings import end, expire
 from app.sandbox.stripe.invoicing import finalize, is_automatic, issue, mark_paid, subscription_of
 from app.sandbox.stripe.payment_methods import default_method
+from app.sandbox.stripe.pending_updates import is_waiting_for
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject
 
@@ -74,7 +75,8 @@ def _note_delinquency(sandbox: Sandbox, invoice: JsonObject, *, is_delinquent: b
 
 def _next_attempt(sandbox: Sandbox, invoice: JsonObject) -> tuple[int | None, bool]:
     """Return when the invoice is charged again, and whether this was the last attempt; a first invoice has one."""
-    if subscription_of(sandbox, invoice)["status"] == "incomplete":
+    subscription = subscription_of(sandbox, invoice)
+    if subscription["status"] == "incomplete" or is_waiting_for(subscription, invoice):
         return None, False
     if not invoice["auto_advance"]:
         return None, False
@@ -87,6 +89,8 @@ def _next_attempt(sandbox: Sandbox, invoice: JsonObject) -> tuple[int | None, bo
 
 def _fall_behind(sandbox: Sandbox, invoice: JsonObject, *, is_last: bool) -> None:
     subscription = subscription_of(sandbox, invoice)
+    if is_waiting_for(subscription, invoice):
+        return
     if subscription["status"] in ("active", "trialing"):
         subscription = sandbox.save(subscription, {**subscription, "status": "past_due"})
     if not is_last or subscription["status"] != "past_due":
@@ -104,6 +108,8 @@ def follow(sandbox: Sandbox, invoice: JsonObject) -> None:
     """Let a subscription that waits for its latest invoice go on, once that is paid, void or given up."""
     _note_delinquency(sandbox, invoice, is_delinquent=False)
     subscription = subscription_of(sandbox, invoice)
+    if is_waiting_for(subscription, invoice):
+        subscription = pending_updates.settle(sandbox, subscription, invoice)
     if subscription["status"] not in _OWING or subscription["latest_invoice"] != invoice["id"]:
         return
     if subscription["status"] == "incomplete" and invoice["status"] != "paid":

@@ -23,6 +23,7 @@ EXPIRING: Final = "expiring"
 FINALIZE: Final = "finalize"
 NEXT_PHASE: Final = "next_phase"
 OVERDUE: Final = "overdue"
+PENDING_END: Final = "pending_end"
 RENEW: Final = "renew"
 RETRY: Final = "retry"
 SETTLE: Final = "settle"
@@ -36,6 +37,7 @@ _ORDER: Final = (
     CANCEL,
     EXPIRE,
     EXPIRE_SESSION,
+    PENDING_END,
     COLLECTION_RESUME,
     NEXT_PHASE,
     FINALIZE,
@@ -85,6 +87,8 @@ def _of_subscription(subscription: JsonObject) -> dict[str, int | None]:
     known: dict[str, int | None] = {CANCEL: cancel_at}
     if is_hash(pause := subscription["pause_collection"]):
         known[COLLECTION_RESUME] = _instant(pause.get("resumes_at"))
+    if is_hash(pending := subscription.get("pending_update")):
+        known[PENDING_END] = _instant(pending.get("expires_at"))
     if status == "trialing":
         known[TRIAL_END] = _instant(subscription["trial_end"])
         known[TRIAL_WILL_END] = _later(subscription["trial_end"], -TRIAL_NOTICE_S)

@@ -15,6 +15,7 @@ def end(
     canceled = {
         **subscription,
         "status": "canceled",
+        "pending_update": None,
         "status_details": None,
         "canceled_at": subscription["canceled_at"] or at,
         "ended_at": at,

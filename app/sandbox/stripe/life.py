@@ -12,6 +12,7 @@ from app.sandbox.stripe import (
     dues,
     endings,
     payments,
+    pending_updates,
     refunds,
     schedules,
 )
@@ -55,6 +56,10 @@ def _expire(sandbox: Sandbox, subscription: JsonObject) -> None:
 
 def _expire_session(sandbox: Sandbox, session: JsonObject) -> None:
     checkout.expire(sandbox, session)
+
+
+def _end_pending_update(sandbox: Sandbox, subscription: JsonObject) -> None:
+    pending_updates.give_up(sandbox, subscription)
 
 
 def _resume_collection(sandbox: Sandbox, subscription: JsonObject) -> None:
@@ -134,6 +139,7 @@ _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.FINALIZE: _finalize,
     dues.NEXT_PHASE: schedules.move_on,
     dues.OVERDUE: _tell_overdue,
+    dues.PENDING_END: _end_pending_update,
     dues.RENEW: billing.renew,
     dues.RETRY: _retry,
     dues.SETTLE: _settle,

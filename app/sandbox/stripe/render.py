@@ -94,6 +94,9 @@ def _render_subscription(subscription: JsonObject, version: str, store: Store) -
         "has_more": len(every) > _EMBEDDED_ITEMS,
         "url": f"/v1/subscription_items?subscription={subscription['id']}",
     }
+    if pending := subscription["pending_update"]:
+        waiting = [_render_item(item, version, store) for item in pending["subscription_items"]]
+        subscription = {**subscription, "pending_update": {**pending, "subscription_items": waiting}}
     if version >= BASIL:
         return {**subscription, "items": items}
     old = {key: value for key, value in subscription.items() if key not in _SINCE_BASIL}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.sandbox.stripe import billing
+from app.sandbox.stripe import billing, pending_updates
 from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import Reader, boolean, fields, integer, one_of, read, text
@@ -83,6 +83,8 @@ def _start(store: Store, customer: str, params: JsonObject, at: int) -> JsonObje
 def update(sandbox: Sandbox, call: Call) -> JsonObject:
     subscription = sandbox.store.get("subscription", call.id)
     params = read(call.form, {**UPDATABLE, "items": read_changes})
+    pending_updates.check(params)
+    subscription = pending_updates.make_way(sandbox, subscription, params)
     _resolve_method(sandbox, subscription["customer"], params)
     since = _proration_instant(subscription, params, call.at)
     changed = with_params(subscription, params, sandbox.store, call.at)

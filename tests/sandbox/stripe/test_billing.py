@@ -141,7 +141,6 @@ async def test_a_change_in_a_trial_costs_nothing_yet(account: Account) -> None:
     [
         pytest.param("allow_incomplete", 200, "past_due", id="allowed"),
         pytest.param("error_if_incomplete", 402, "active", id="refused"),
-        pytest.param("pending_if_incomplete", 400, "active", id="not played"),
         pytest.param("default_incomplete", 200, "past_due", id="left to the customer"),
     ],
 )

@@ -73,6 +73,7 @@ async def objects(account: Account) -> list[Any]:
         *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in kinds],
         *await _entitlements(account, tiered["product"]),
         *await _schedules(account, tiered["id"]),
+        await _pending_update(account),
         *await _billing(account),
         *await _money_back(account),
         *await _checkouts(account),
@@ -139,6 +140,14 @@ async def _checkouts(account: Account) -> list[Any]:
     shown.append(await account.get(f"/v1/checkout/sessions/{subscribed['id']}/line_items"))
     await account.control("clock", {"by": 4 * 86_400})
     return [*shown, await account.get("/v1/checkout/sessions", {"limit": 100})]
+
+
+async def _pending_update(account: Account) -> Any:
+    customer = await account.customer_with("pm_card_visa")
+    subscription = await account.subscription({"customer": customer})
+    await account.fail_card_of(customer)
+    form = {"items[0][quantity]": 2, "proration_behavior": "always_invoice"}
+    return await account.change(subscription, {**form, "payment_behavior": "pending_if_incomplete"})
 
 
 async def _billing(account: Account) -> list[Any]:
