@@ -80,12 +80,12 @@ def _show(sandbox: Sandbox, session: JsonObject, _: dict[str, str]) -> Response:
 def _pay(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Response:
     email = _email_of(sandbox, session) or sent.get("email", "").strip()
     if not email and session["status"] == "open":
-        return _shown(sandbox, session, problem="Enter an e-mail address.")
+        return _shown(sandbox, session, problem="Enter an e-mail address.", sent=sent)
     attempt = Attempt(sent.get("means", ""), email, sent.get("name", "").strip() or None)
     try:
         session = checkout.pay(sandbox, session, attempt)
     except StripeError as error:
-        return _shown(sandbox, sandbox.store.get(KIND, session["id"]), problem=str(error))
+        return _shown(sandbox, sandbox.store.get(KIND, session["id"]), problem=str(error), sent=sent)
     if session["status"] == "open":
         return redirect(f"{_PATH}/{session['id']}/authenticate")
     return _go_on(sandbox, session)
@@ -95,7 +95,7 @@ def _go_on(sandbox: Sandbox, session: JsonObject) -> Response:
     """Send the person where the session says once it is complete."""
     if session["status"] != "complete":
         return _shown(sandbox, session)
-    return redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]))
+    return redirect(_success_url(session))
 
 
 def _change_code(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Response:
@@ -138,23 +138,27 @@ def _total_of(session: JsonObject) -> str:
     return money(session["amount_total"], session["currency"])
 
 
-def _shown(sandbox: Sandbox, session: JsonObject, *, problem: str | None = None) -> Response:
-    """Show the session as it stands, with what has just gone wrong."""
-    told = notice(problem, is_bad=True) if problem else ""
+def _shown(
+    sandbox: Sandbox, session: JsonObject, *, problem: str | None = None, sent: dict[str, str] | None = None
+) -> Response:
+    """Show the session as it stands, with what has just gone wrong and what was `sent` in vain."""
     bought = section("What you buy", _lines_of(session), _terms_of(sandbox, session))
     match session["status"]:
         case "open":
-            return page(
-                _title_of(session), told, bought, _code_form(sandbox, session), _pay_form(sandbox, session),
-                _way_back(session), status=402 if problem else 200,
-            )  # fmt: skip
+            told = notice(problem, is_bad=True) if problem else ""
+            forms = together(_code_form(sandbox, session), _pay_form(sandbox, session, sent or {}))
+            status = 402 if problem else 200
+            return page(_title_of(session), told, bought, forms, _way_back(session), status=status)
         case "complete":
-            link = session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
-            on = element("p", element("a", "Go on", href=link))
+            on = element("p", element("a", "Go on", href=_success_url(session)))
             return page("This checkout is complete", _outcome_of(session), bought, on)
         case _:
             ended = notice("This checkout has expired. Nothing was paid.", is_bad=True)
             return page("This checkout has expired", ended, bought, _way_back(session))
+
+
+def _success_url(session: JsonObject) -> str:
+    return session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
 def _title_of(session: JsonObject) -> str:
@@ -218,22 +222,24 @@ def _code_form(sandbox: Sandbox, session: JsonObject) -> Html | str:
     return section("Promotion code", form(action, content))
 
 
-def _pay_form(sandbox: Sandbox, session: JsonObject) -> Html:
+def _pay_form(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Html:
     choices = checkout.means_of(session)
-    offered = [_choice(session, means, is_first=index == 0) for index, means in enumerate(choices)]
+    chosen = sent.get("means", choices[0])
+    offered = [_choice(session, means, is_chosen=means == chosen) for means in choices]
     label = "Subscribe" if session["mode"] == "subscription" else f"Pay {_total_of(session)}"
-    return section(
-        "Pay with",
-        form(f"{_PATH}/{session['id']}", _who(sandbox, session), offered, button(label, is_main=True)),
-    )
+    pressed = button(label, is_main=True)
+    return section("Pay with", form(f"{_PATH}/{session['id']}", _who(sandbox, session, sent), offered, pressed))
 
 
-def _who(sandbox: Sandbox, session: JsonObject) -> Html:
+def _who(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Html:
     """Return the fields for who pays; who is known is not asked."""
     if known := _email_of(sandbox, session):
         return element("p", f"You pay as {known}.", class_="soft")
-    email = element("input", name="email", type="email", required=True, autocomplete="email")
-    name = element("input", name="name", autocomplete="name")
+    fields = {"email": {"type": "email", "required": True}, "name": {"type": "text"}}
+    email, name = [
+        element("input", name=name, value=sent.get(name, ""), autocomplete=name, **attributes)
+        for name, attributes in fields.items()
+    ]
     return together(element("label", "E-mail", email), element("label", "Name", name))
 
 
@@ -242,8 +248,8 @@ def _email_of(sandbox: Sandbox, session: JsonObject) -> str | None:
     return session["customer_email"] or customer.get("email")
 
 
-def _choice(session: JsonObject, means: str, *, is_first: bool) -> Html:
-    radio = element("input", type="radio", name="means", value=means, checked=is_first)
+def _choice(session: JsonObject, means: str, *, is_chosen: bool) -> Html:
+    radio = element("input", type="radio", name="means", value=means, checked=is_chosen)
     said = element("span", _name_of(session, means), " ", element("span", _HINTS[means], class_="soft"))
     return element("label", radio, said, class_="choice")
 
