@@ -34,6 +34,7 @@ from app.store.inbox import MongoInbox
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
+from app.store.rates import MongoRates
 from app.store.records import MongoStore
 from app.telemetry import Metrics, configure_logging, logger
 from sync.control import SyncControl
@@ -67,7 +68,7 @@ async def run(settings: Settings, *, sockets: Sequence[socket.socket], on_ready:
 @asynccontextmanager
 async def _composed(settings: Settings, mongo: Mongo) -> AsyncGenerator[tuple[Starlette, SyncControl]]:
     """Build everything, and keep RAM true while the block runs."""
-    processor = _processor(settings)
+    processor = _processor(settings, mongo)
     rt, sync = _runtime(settings, mongo, processor)
     sync.service = SyncService(
         mongo=mongo,
@@ -171,7 +172,7 @@ def _read_listed(body: bytes, received_at: int, *, livemode: bool | None) -> Str
         return None
 
 
-def _processor(settings: Settings) -> StripeProcessor | None:
+def _processor(settings: Settings, mongo: Mongo) -> StripeProcessor | None:
     if settings.stripe_secret_key is None:
         return None
     return StripeProcessor(
@@ -180,6 +181,7 @@ def _processor(settings: Settings) -> StripeProcessor | None:
         timeout_s=settings.stripe_timeout_s,
         rate_per_s=settings.stripe_rate_per_s,
         endpoint_rate_per_s=settings.stripe_endpoint_rate_per_s,
+        rates=MongoRates(mongo),
     )
 
 

@@ -106,10 +106,16 @@ class Settings(BaseSettings):
         "https://api.stripe.com", description="Address of Stripe's API. Default https://api.stripe.com."
     )
     stripe_rate_per_s: float = Field(
-        40, gt=0, le=1000, description="Most requests to Stripe per second, in all. Default 40."
+        40,
+        gt=0,
+        le=1000,
+        description="Most requests to Stripe per second, in all, of all processes together. Default 40.",
     )
     stripe_endpoint_rate_per_s: float = Field(
-        10, gt=0, le=1000, description="Most requests to one endpoint of Stripe per second. Default 10."
+        10,
+        gt=0,
+        le=1000,
+        description="Most requests to one endpoint of Stripe per second, of all processes together. Default 10.",
     )
     stripe_workers: int = Field(4, ge=1, le=64, description="Stripe objects worked on at a time, 1 to 64. Default 4.")
     stripe_timeout_s: float = Field(

@@ -11,11 +11,11 @@ import httpx
 import msgspec
 import orjson
 import stripe
-from aiolimiter import AsyncLimiter
 
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.domain.stripe_event import FetchedObject
 from app.domain.stripe_setup import AccountAccess, CreatedEndpoint, WebhookEndpoint
+from app.gateways.rates import LocalRates
 from app.gateways.stripe_answers import (
     Attached,
     Endpoint,
@@ -33,6 +33,7 @@ from app.ports.stripe import (
     PermissionMissingError,
     ProcessorRefusedError,
     ProcessorUnavailableError,
+    RateLimits,
     SignatureError,
 )
 from app.ports.system import Clock
@@ -64,7 +65,8 @@ _PERMISSION: Final = re.compile(r"\brak_\w+")
 class StripeProcessor:
     """Reads objects from Stripe's API within our own rate: in all, and per endpoint. Never retries: the worker does.
 
-    `transport` carries the requests, by default over the network.
+    Whoever has the same `rates` shares them; by default they are this processor's own. `transport` carries the
+    requests, by default over the network.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class StripeProcessor:
         timeout_s: float = 15,
         rate_per_s: float = 40,
         endpoint_rate_per_s: float = 10,
+        rates: RateLimits | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.livemode = is_livemode(api_key)
@@ -87,11 +90,9 @@ class StripeProcessor:
             max_network_retries=0,
             base_addresses={"api": api_base, "files": api_base, "meter_events": api_base},
         )
-        self._rate = AsyncLimiter(max(1, rate_per_s), max(1, 1 / rate_per_s))
-        self._endpoint_rates = {
-            path: AsyncLimiter(max(1, endpoint_rate_per_s), max(1, 1 / endpoint_rate_per_s))
-            for path in (*_LISTS.values(), _ITEMS, _FEATURES, _ENDPOINTS)
-        }
+        self._rates = rates or LocalRates()
+        self._rate_per_s = rate_per_s
+        self._endpoint_rate_per_s = endpoint_rate_per_s
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
         """Fetch one object; a subscription with every page of its items."""
@@ -221,8 +222,8 @@ class StripeProcessor:
         return json_object((await self._request("post", path, *segments, **params)).data)
 
     async def _request(self, method: str, path: str, *segments: str, **params: Any) -> stripe.StripeResponse:
-        await self._endpoint_rates[path].acquire()
-        await self._rate.acquire()
+        await self._rates.acquire(path, per_s=self._endpoint_rate_per_s)
+        await self._rates.acquire("stripe", per_s=self._rate_per_s)
         url = "/".join((path, *(quote(segment, safe="") for segment in segments)))
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -163,6 +163,14 @@ class SignatureError(Exception):
     """A webhook that the payment processor did not sign, or not just now."""
 
 
+class RateLimits(Protocol):
+    """Limits of requests, each by its name."""
+
+    async def acquire(self, name: str, *, per_s: float) -> None:
+        """Return once one more request is allowed, of so many per second."""
+        ...
+
+
 class PaymentProcessor(Protocol):
     """Stripe's API, or what plays it."""
 
