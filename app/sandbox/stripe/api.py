@@ -24,6 +24,7 @@ from app.sandbox.stripe import (
     prices,
     products,
     promotion_codes,
+    redemptions,
     refunds,
     schedules,
     subscription_items,
@@ -48,6 +49,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/customers/{id}", retrieve("customer")),
     ("POST", "/v1/customers/{id}", customers.update),
     ("DELETE", "/v1/customers/{id}", customers.delete),
+    ("DELETE", "/v1/customers/{id}/discount", redemptions.delete_of_customer),
     ("GET", "/v1/customers/{id}/payment_methods", payment_methods.list_of_customer),
     ("POST", "/v1/payment_methods", payment_methods.create),
     ("GET", "/v1/payment_methods", payment_methods.list_all),
@@ -79,6 +81,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/subscriptions/{id}", retrieve("subscription")),
     ("POST", "/v1/subscriptions/{id}", subscriptions.update),
     ("DELETE", "/v1/subscriptions/{id}", subscriptions.cancel),
+    ("DELETE", "/v1/subscriptions/{id}/discount", redemptions.delete_of_subscription),
     ("POST", "/v1/subscriptions/{id}/pause", subscriptions.pause),
     ("POST", "/v1/subscriptions/{id}/resume", subscriptions.resume),
     ("GET", "/v1/subscription_items", subscription_items.list_all),
@@ -200,7 +203,7 @@ async def _answer(
     form = decode_form("&".join(part for part in (request.url.query, sent) if part))
     run_due(sandbox, sandbox.now())
     ids = {name: request.path_params.get(name, "") for name in ("id", "parent")}
-    ids["base_url"] = str(request.base_url).rstrip("/")
+    ids |= {"base_url": str(request.base_url).rstrip("/"), "version": headers["Stripe-Version"]}
     at = time_of_request(sandbox, ids["id"], form)
     call = Call(**ids, form=form, at=at, request_id=headers["Request-Id"], idempotency_key=key)
     body = _perform(sandbox, operation, call, headers["Stripe-Version"])

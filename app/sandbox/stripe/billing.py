@@ -10,6 +10,7 @@ from app.sandbox.stripe.invoice_lines import period_line, period_of, proration_i
 from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, pending_items, void
 from app.sandbox.stripe.payment_methods import default_method
 from app.sandbox.stripe.periods import next_period_end
+from app.sandbox.stripe.redemptions import follow
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject
@@ -32,11 +33,18 @@ def start(sandbox: Sandbox, created: JsonObject, payment_behavior: str | None) -
         raise decline.to_error()
     if waits or decline:
         created = {**created, "status": "incomplete"}
-    subscription = sandbox.save(None, {**created, "latest_invoice": invoice["id"]})
+    subscription = _save(sandbox, None, {**created, "latest_invoice": invoice["id"]})
     bill(sandbox, invoice, attempt=not waits)
     if created["status"] == "trialing" and created["trial_end"] <= sandbox.now() + TRIAL_NOTICE_S:
         sandbox.put(subscription, subscription, "customer.subscription.trial_will_end")
     return sandbox.store.get("subscription", subscription["id"])
+
+
+def _save(sandbox: Sandbox, before: JsonObject | None, after: JsonObject) -> JsonObject:
+    """Store the subscription, and redeem its new discounts."""
+    saved = sandbox.save(before, after)
+    follow(sandbox, before["discounts"] if before else [], after["discounts"])
+    return saved
 
 
 def _is_due(sandbox: Sandbox, invoice: JsonObject) -> bool:
@@ -70,7 +78,7 @@ def change(
     restarted = _restarted(before, after)
     if not restarted and not (made and proration == "always_invoice"):
         _keep(sandbox, made)
-        return sandbox.save(before, after)
+        return _save(sandbox, before, after)
     lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
     decline = _decline_of(sandbox, after, [*lines, *made])
     if decline and payment_behavior == "error_if_incomplete":
@@ -79,7 +87,7 @@ def change(
     invoice = new_invoice(sandbox, after, lines, "subscription_update", period=(sandbox.now(), sandbox.now()))
     if decline and payment_behavior == pending_updates.BEHAVIOR:
         after = pending_updates.propose(before, after, sandbox.now())
-    saved = sandbox.save(before, {**after, "latest_invoice": invoice["id"]})
+    saved = _save(sandbox, before, {**after, "latest_invoice": invoice["id"]})
     waits = payment_behavior == "default_incomplete"
     billed = bill(sandbox, invoice, attempt=not waits)
     changed = sandbox.store.get("subscription", saved["id"])
@@ -186,20 +194,36 @@ def close(sandbox: Sandbox, subscription: JsonObject, *, prorate: bool, invoice_
         bill(sandbox, invoice)
 
 
-def preview(sandbox: Sandbox, before: JsonObject, after: JsonObject, *, proration: str, at: int) -> JsonObject:
-    """Return the next invoice as it would be if `before` became `after`; nothing is stored."""
+def preview(
+    sandbox: Sandbox,
+    before: JsonObject,
+    after: JsonObject,
+    *,
+    proration: str,
+    at: int,
+    discounts: list[JsonObject] | None = None,
+) -> JsonObject:
+    """Return the next invoice as it would be if `before` became `after`; nothing is stored.
+
+    `discounts` are taken off instead of those in force.
+    """
     made: list[JsonObject] = []
     if proration != "none" and before["status"] in _PRORATED:
         made = proration_items(sandbox.store, before, after, at, sandbox.now())
     restarted = _restarted(before, after)
     if not restarted and not (made and proration == "always_invoice"):
-        return upcoming(sandbox, after, made)
+        return upcoming(sandbox, after, made, discounts)
     lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
     period = (sandbox.now(), sandbox.now())
-    return new_invoice(sandbox, after, lines, "subscription_update", period=period, more=made)
+    return new_invoice(sandbox, after, lines, "subscription_update", period=period, more=made, discounts=discounts)
 
 
-def upcoming(sandbox: Sandbox, subscription: JsonObject, more: list[JsonObject] | None = None) -> JsonObject:
+def upcoming(
+    sandbox: Sandbox,
+    subscription: JsonObject,
+    more: list[JsonObject] | None = None,
+    discounts: list[JsonObject] | None = None,
+) -> JsonObject:
     """Return the invoice of the next renewal as it would be today, with `more` invoice items; nothing is stored."""
     ends: int = (
         subscription["trial_end"]
@@ -213,5 +237,7 @@ def upcoming(sandbox: Sandbox, subscription: JsonObject, more: list[JsonObject] 
     ]
     lines = [period_line(sandbox.store, item, subscription["currency"]) for item in items]
     period = period_of(subscription["items"]["data"][0])
-    drafted = new_invoice(sandbox, subscription, lines, "upcoming", period=period, more=more)
+    drafted = new_invoice(
+        sandbox, subscription, lines, "upcoming", period=period, more=more, at=ends, discounts=discounts
+    )
     return {**drafted, "next_payment_attempt": ends + DRAFT_S}

@@ -204,7 +204,9 @@ def _subscribe(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonO
         for line in session["_lines"]
     ]
     terms = {name: value for name, value in session["_subscription_data"].items() if name in _TERMS}
-    chosen = {"default_payment_method": method["id"]} if method else {}
+    chosen: JsonObject = {"default_payment_method": method["id"]} if method else {}
+    if session["discounts"]:
+        chosen["discounts"] = [{**discount, "checkout_session": session["id"]} for discount in session["discounts"]]
     begun = subscriptions.begin(
         sandbox, session["customer"], {**terms, **chosen, "items": items, "payment_behavior": "default_incomplete"}
     )

@@ -69,8 +69,9 @@ def _has_paid(sandbox: Sandbox, customer: str | None) -> bool:
 
 
 def redeem(sandbox: Sandbox, session: JsonObject) -> None:
-    """Count what the session redeems, once it is complete."""
-    for discount in session["discounts"]:
+    """Count what the session redeems, once it is complete; a subscription counts its discounts itself."""
+    counted: list[JsonObject] = [] if session["mode"] == "subscription" else session["discounts"]
+    for discount in counted:
         code = sandbox.store.find(discount["promotion_code"] or "")
         coupon = sandbox.store.find(code["promotion"]["coupon"] if code else discount["coupon"])
         for used in filter(None, (code, coupon)):

@@ -136,6 +136,8 @@ def _merged_array(current: list[Any], change: JsonObject) -> list[Any]:
 def _check_references(sandbox: Sandbox, obj: JsonObject) -> None:
     if obj["object"] != "subscription":
         return
+    if not all(is_hash(discount) for discount in obj["discounts"]):
+        raise StripeError("Give a subscription discounts by POST /v1/subscriptions/{id}.", param="discounts")
     items: Any = obj["items"].get("data") if is_hash(obj["items"]) else None
     if not is_array(items) or not all(is_hash(item) and isinstance(item.get("price"), str) for item in items):
         raise StripeError("Name an item's price by its id: items.data.0.price.", param="items")

@@ -4,6 +4,7 @@ from app.sandbox.stripe.errors import StripeError, missing
 from app.sandbox.stripe.forms import FormValue, Reader, fields, integer, list_of, metadata, one_of, positive, read, text
 from app.sandbox.stripe.resources import list_page, with_changes
 from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.versions import BASIL
 from app.sandbox.stripe.wire import JsonObject, new_id
 
 _PERCENT_MOST = 100
@@ -39,7 +40,7 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
     if sandbox.store.find(chosen):
         raise StripeError("Coupon already exists.", code="resource_already_exists", param="id")
     _check_value(params)
-    _check_duration(params)
+    _check_duration(params, call.version)
     applies_to: JsonObject = params.get("applies_to") or {}
     for product in applies_to.get("products", []):
         sandbox.store.get("product", product, param="applies_to[products]")
@@ -57,7 +58,9 @@ def _check_value(params: JsonObject) -> None:
         params["currency"] = params["currency"].lower()
 
 
-def _check_duration(params: JsonObject) -> None:
+def _check_duration(params: JsonObject, version: str) -> None:
+    if version >= BASIL and "amount_off" in params and params.get("duration") == "forever":
+        raise StripeError("A coupon with amount_off cannot have duration=forever.", param="duration")
     is_repeating = params.get("duration") == "repeating"
     if is_repeating and "duration_in_months" not in params:
         raise missing("duration_in_months")

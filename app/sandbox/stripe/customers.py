@@ -1,13 +1,15 @@
 """The operations of /v1/customers."""
 
-from app.sandbox.stripe import payment_methods
+from app.sandbox.stripe import payment_methods, redemptions
 from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, no_such
 from app.sandbox.stripe.forms import Reader, fields, integer, list_of, metadata, one_of, read, text
 from app.sandbox.stripe.resources import keep_equal, list_page, with_changes
 from app.sandbox.stripe.sandbox import Call, Sandbox
+from app.sandbox.stripe.versions import BASIL
 from app.sandbox.stripe.wire import JsonObject, new_id
 
+KIND = "customer"
 _ADDRESS = fields(city=text, country=text, line1=text, line2=text, postal_code=text, state=text)
 _WRITABLE: dict[str, Reader] = {
     "address": _ADDRESS,
@@ -24,8 +26,12 @@ _WRITABLE: dict[str, Reader] = {
 }
 
 
+def _writable(call: Call) -> dict[str, Reader]:
+    return {**_WRITABLE, **(redemptions.OLD_READERS if call.version < BASIL else {})}
+
+
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
-    readers: dict[str, Reader] = {"id": text, "payment_method": text, "test_clock": text, **_WRITABLE}
+    readers: dict[str, Reader] = {"id": text, "payment_method": text, "test_clock": text, **_writable(call)}
     params = read(call.form, readers)
     if clock := params.get("test_clock"):
         sandbox.store.get("test_helpers.test_clock", clock, param="test_clock")
@@ -40,7 +46,14 @@ def save_new(sandbox: Sandbox, params: JsonObject, call: Call | None = None) -> 
     first: str | None = params.pop("payment_method", None)
     if first:
         payment_methods.resolve(sandbox, first, chosen, "payment_method")
-    return sandbox.save(None, _with_changes(sandbox, _blank(chosen, sandbox.now()), params), call)
+    return _save(sandbox, None, _with_changes(sandbox, _blank(chosen, sandbox.now()), params), call)
+
+
+def _save(sandbox: Sandbox, before: JsonObject | None, after: JsonObject, call: Call | None) -> JsonObject:
+    held, given = redemptions.held_by(before or {"object": KIND}), redemptions.held_by(after)
+    saved = sandbox.save(before, after, call)
+    redemptions.follow(sandbox, held, given, switched=bool(held and given))
+    return saved
 
 
 def _with_changes(sandbox: Sandbox, customer: JsonObject, params: JsonObject) -> JsonObject:
@@ -50,6 +63,9 @@ def _with_changes(sandbox: Sandbox, customer: JsonObject, params: JsonObject) ->
             param = "invoice_settings[default_payment_method]"
             settings = {"default_payment_method": payment_methods.resolve(sandbox, default, customer["id"], param)}
         customer = {**customer, "invoice_settings": {**customer["invoice_settings"], **settings}}
+    if (asked := redemptions.take_old_params(params)) is not None:
+        discount = redemptions.redeem_for_customer(sandbox.store, customer["id"], asked, sandbox.now())
+        customer = {**customer, "discount": discount}
     return with_changes(customer, params)
 
 
@@ -89,7 +105,7 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     customer = sandbox.store.get("customer", call.id)
     if customer.get("deleted"):
         raise no_such("customer", call.id)
-    return sandbox.save(customer, _with_changes(sandbox, customer, read(call.form, _WRITABLE)), call)
+    return _save(sandbox, customer, _with_changes(sandbox, customer, read(call.form, _writable(call))), call)
 
 
 def delete(sandbox: Sandbox, call: Call) -> JsonObject:

@@ -1,9 +1,10 @@
 """When something happens to an object by itself, read from the object alone. Pure."""
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from app.sandbox.stripe.clock import Due
-from app.sandbox.stripe.wire import JsonObject, is_hash
+from app.sandbox.stripe.wire import JsonObject, is_array, is_hash
 
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 24 * _HOUR_S
@@ -16,6 +17,7 @@ UPCOMING_NOTICE_S: Final = 7 * _DAY_S
 CANCEL: Final = "cancel"
 CLOCK_END: Final = "clock_end"
 COLLECTION_RESUME: Final = "collection_resume"
+DISCOUNT_END: Final = "discount_end"
 DISPUTE: Final = "dispute"
 EXPIRE: Final = "expire"
 EXPIRE_SESSION: Final = "expire_session"
@@ -39,6 +41,7 @@ _ORDER: Final = (
     EXPIRE_SESSION,
     PENDING_END,
     COLLECTION_RESUME,
+    DISCOUNT_END,
     NEXT_PHASE,
     FINALIZE,
     RETRY,
@@ -57,23 +60,8 @@ _BILLED: Final = ("active", "past_due", "unpaid")
 
 def dues_of(obj: JsonObject) -> list[Due]:
     """Return what is to happen to the object and when, by the state that it is in."""
-    match obj.get("object"):
-        case "subscription":
-            known = _of_subscription(obj)
-        case "subscription_schedule":
-            known = _of_schedule(obj)
-        case "invoice":
-            known = _of_invoice(obj)
-        case "charge":
-            known = {DISPUTE: obj.get("_disputed_at")}
-        case "refund" | "dispute" | "payment_intent":
-            known = {SETTLE: obj.get("_ends_at")}
-        case "test_helpers.test_clock":
-            known = {CLOCK_END: _instant(obj["deletes_after"])}
-        case "checkout.session":
-            known = {EXPIRE_SESSION: _instant(obj["expires_at"])} if obj["status"] == "open" else {}
-        case _:
-            return []
+    known_of = _OF_KIND.get(obj.get("object", ""))
+    known = known_of(obj) if known_of else {}
     return [Due(at, _ORDER.index(what), what) for what, at in known.items() if at is not None]
 
 
@@ -84,7 +72,7 @@ def _of_subscription(subscription: JsonObject) -> dict[str, int | None]:
     if status not in (*_BILLED, "trialing", "paused"):
         return {}
     cancel_at = _instant(subscription["cancel_at"])
-    known: dict[str, int | None] = {CANCEL: cancel_at}
+    known: dict[str, int | None] = {CANCEL: cancel_at, DISCOUNT_END: _first_end(subscription.get("discounts"))}
     if is_hash(pause := subscription["pause_collection"]):
         known[COLLECTION_RESUME] = _instant(pause.get("resumes_at"))
     if is_hash(pending := subscription.get("pending_update")):
@@ -99,6 +87,12 @@ def _of_subscription(subscription: JsonObject) -> dict[str, int | None]:
     if renewal is not None and (cancel_at is None or cancel_at > renewal):
         known[UPCOMING] = renewal - UPCOMING_NOTICE_S
     return known
+
+
+def _first_end(discounts: object) -> int | None:
+    held = discounts if is_array(discounts) else []
+    ends = [_instant(discount.get("end")) for discount in held if is_hash(discount)]
+    return min((end for end in ends if end is not None), default=None)
 
 
 def _instant(value: object) -> int | None:
@@ -129,3 +123,37 @@ def _of_schedule(schedule: JsonObject) -> dict[str, int | None]:
             return {NEXT_PHASE: _instant(schedule["current_phase"]["end_date"]), EXPIRING: last}
         case _:
             return {}
+
+
+def _of_session(session: JsonObject) -> dict[str, int | None]:
+    return {EXPIRE_SESSION: _instant(session["expires_at"])} if session["status"] == "open" else {}
+
+
+def _of_customer(customer: JsonObject) -> dict[str, int | None]:
+    return {DISCOUNT_END: _first_end([customer.get("discount")])}
+
+
+def _of_charge(charge: JsonObject) -> dict[str, int | None]:
+    return {DISPUTE: charge.get("_disputed_at")}
+
+
+def _of_unsettled(obj: JsonObject) -> dict[str, int | None]:
+    return {SETTLE: obj.get("_ends_at")}
+
+
+def _of_clock(clock: JsonObject) -> dict[str, int | None]:
+    return {CLOCK_END: _instant(clock["deletes_after"])}
+
+
+_OF_KIND: Final[Mapping[str, Callable[[JsonObject], dict[str, int | None]]]] = {
+    "charge": _of_charge,
+    "checkout.session": _of_session,
+    "customer": _of_customer,
+    "dispute": _of_unsettled,
+    "invoice": _of_invoice,
+    "payment_intent": _of_unsettled,
+    "refund": _of_unsettled,
+    "subscription": _of_subscription,
+    "subscription_schedule": _of_schedule,
+    "test_helpers.test_clock": _of_clock,
+}

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from app.sandbox.stripe.discounts import Share, amounts_by_share, shares_billed, shares_to_come
 from app.sandbox.stripe.proration import amount_of, prorate, round_half_away
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, copy, new_id
@@ -17,7 +18,6 @@ _INVOICE_ITEM: Final[JsonObject] = {
     "livemode": False,
     "metadata": {},
     "proration": True,
-    "proration_details": {"discount_amounts": []},
     "tax_rates": [],
     "test_clock": None,
 }
@@ -79,19 +79,23 @@ def _line(
 def proration_items(store: Store, before: JsonObject, after: JsonObject, at: int, now: int) -> list[JsonObject]:
     """Return invoice items for what changed between two states: a credit for the old, a charge for the new.
 
-    An item that begins a new period with the change is credited only: the new period is charged whole.
+    An item that begins a new period with the change is credited only: the new period is charged whole. Both are net
+    of discounts: of those that the old was billed with, and of those that last.
     """
     old = {item["id"]: item for item in before["items"]["data"]}
     new = {item["id"]: item for item in after["items"]["data"]}
+    lines = [period_line(store, item, after["currency"]) for item in new.values()]
+    to_come = shares_to_come(store, after, lines, now)
     made: list[JsonObject] = []
     for item_id in [*old, *(added for added in new if added not in old)]:
         former, current = old.get(item_id), new.get(item_id)
         if former and current and _is_same(former, current):
             continue
         if former:
-            made.append(_prorated(store, former, after, at=at, now=now, is_credit=True))
+            shares = shares_billed(store, former)
+            made.append(_prorated(store, former, after, shares, at=at, now=now, is_credit=True))
         if current and (former is None or period_of(former) == period_of(current)):
-            made.append(_prorated(store, current, after, at=at, now=now, is_credit=False))
+            made.append(_prorated(store, current, after, to_come[item_id], at=at, now=now, is_credit=False))
     return made
 
 
@@ -104,15 +108,25 @@ def _is_same(former: JsonObject, current: JsonObject) -> bool:
 
 
 def _prorated(
-    store: Store, item: JsonObject, subscription: JsonObject, *, at: int, now: int, is_credit: bool
+    store: Store,
+    item: JsonObject,
+    subscription: JsonObject,
+    shares: list[Share],
+    *,
+    at: int,
+    now: int,
+    is_credit: bool,
 ) -> JsonObject:
     price = store.get("price", item["price"])
     start, end = item["current_period_start"], item["current_period_end"]
-    share = prorate(amount_of(price, item["quantity"]), at=at, start=start, end=end)
+    sign = -1 if is_credit else 1
+    whole = sign * amount_of(price, item["quantity"])
+    net = whole * (1 - sum(share.part for share in shares))
+    amount = prorate(net, at=at, start=start, end=end)
+    taken = prorate(whole, at=at, start=start, end=end) - amount
     day = datetime.fromtimestamp(at, UTC).strftime("%d %b %Y")
     words = "Unused" if is_credit else "Remaining"
     description = f"{words} time on {_times(item['quantity'])}{_product_name(store, price)} after {day}"
-    amount = -share if is_credit else share
     return {
         **copy(_INVOICE_ITEM),
         "id": new_id("ii"),
@@ -128,8 +142,10 @@ def _prorated(
         },
         "period": {"end": end, "start": max(at, start)},
         "pricing": _pricing(price),
+        "proration_details": {"discount_amounts": amounts_by_share(taken, shares)},
         "quantity": item["quantity"] or 0,
         "quantity_decimal": str(item["quantity"] or 0),
+        "_shares": {share.discount: str(share.part) for share in shares},
         "test_clock": subscription["test_clock"],
     }
 

@@ -3,8 +3,10 @@
 from typing import Final
 
 from app.sandbox.stripe import payments
+from app.sandbox.stripe.discounts import in_force, taken_off, total_amounts
 from app.sandbox.stripe.invoice_lines import line_of
 from app.sandbox.stripe.payment_methods import default_method
+from app.sandbox.stripe.redemptions import use_up
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject, copy, new_id
 
@@ -75,12 +77,21 @@ def new_invoice(
     *,
     period: tuple[int, int],
     more: list[JsonObject] | None = None,
+    at: int | None = None,
+    discounts: list[JsonObject] | None = None,
 ) -> JsonObject:
-    """Return a draft of these lines, of the invoice items that wait for one, and of `more`; nothing is stored yet."""
+    """Return a draft of these lines, of the invoice items that wait for one, and of `more`; nothing is stored yet.
+
+    The discounts taken off it are those in force at the instant `at` (by default now), unless others are given.
+    """
     waiting = [*reversed(pending_items(sandbox, subscription["id"])), *(more or [])]
     own_id = new_id("in")
-    every: list[JsonObject] = [{**line, "invoice": own_id} for line in (*map(line_of, waiting), *lines)]
-    total: int = sum(line["amount"] for line in every)
+    if discounts is None:
+        discounts = in_force(sandbox.store, subscription, sandbox.now() if at is None else at)
+    every = taken_off([{**line, "invoice": own_id} for line in (*map(line_of, waiting), *lines)], discounts)
+    taken = total_amounts(every, discounts)
+    subtotal: int = sum(line["amount"] for line in every)
+    total = subtotal - sum(each["amount"] for each in taken)
     customer = sandbox.store.find(subscription["customer"]) or {}
     return {
         **copy(_BLANK),
@@ -94,6 +105,7 @@ def new_invoice(
         "customer": subscription["customer"],
         **{f"customer_{name}": customer.get(name) for name in ("address", "email", "name", "phone", "tax_exempt")},
         "default_payment_method": subscription["default_payment_method"],
+        "discounts": [discount["id"] for discount in discounts],
         "lines": {"object": "list", "data": every},
         "parent": {
             "quote_details": None,
@@ -102,10 +114,11 @@ def new_invoice(
         },
         "period_end": period[1],
         "period_start": period[0],
-        "subtotal": total,
-        "subtotal_excluding_tax": total,
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
         "test_clock": subscription["test_clock"],
         "total": total,
+        "total_discount_amounts": taken,
         "total_excluding_tax": total,
     }
 
@@ -133,7 +146,9 @@ def issue(sandbox: Sandbox, invoice: JsonObject, *, finalizes_at: int | None) ->
         "automatically_finalizes_at": finalizes_at,
         "next_payment_attempt": finalizes_at if is_automatic(invoice) else None,
     }
-    return sandbox.put(None, {**invoice, **plan}, "invoice.created")
+    issued = sandbox.put(None, {**invoice, **plan}, "invoice.created")
+    use_up(sandbox, issued)
+    return issued
 
 
 def finalize(sandbox: Sandbox, invoice: JsonObject) -> JsonObject:

@@ -13,6 +13,7 @@ from app.sandbox.stripe import (
     endings,
     payments,
     pending_updates,
+    redemptions,
     refunds,
     schedules,
 )
@@ -132,6 +133,7 @@ _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.CANCEL: _cancel,
     dues.CLOCK_END: delete_clock,
     dues.COLLECTION_RESUME: _resume_collection,
+    dues.DISCOUNT_END: redemptions.end_in_time,
     dues.DISPUTE: disputes.open_of_card,
     dues.EXPIRE: _expire,
     dues.EXPIRING: _announce_schedule_end,

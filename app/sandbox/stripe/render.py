@@ -1,5 +1,8 @@
 """Objects as a caller sees them: the shape of an API version, and references expanded."""
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from app.sandbox.stripe.entitling import visible
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.render_billing import (
@@ -13,11 +16,11 @@ from app.sandbox.stripe.render_billing import (
     secret_of,
 )
 from app.sandbox.stripe.render_checkout import session_in
+from app.sandbox.stripe.render_discounts import coupon_in, customer_in, discount_in, promotion_code_in
 from app.sandbox.stripe.store import Store
+from app.sandbox.stripe.versions import BASIL
 from app.sandbox.stripe.wire import JsonObject, is_array, is_hash
 
-BASIL = "2025-03-31"  # since then periods belong to items
-_CLOVER = "2025-09-30"  # since then promotion codes name their coupon under `promotion`
 _EMBEDDED_ITEMS = 10
 _OF_BILLING = {
     "charge": charge_in,
@@ -47,43 +50,27 @@ _SINCE_BASIL = ("billing_mode", "billing_schedules", "status_details")
 
 def render(obj: JsonObject, version: str, store: Store) -> JsonObject:
     """Return `obj` in the shape of the API version; what `expand` changes of it is not the stored object."""
-    if obj.get("deleted"):
+    if obj.get("deleted") and obj["object"] != "discount":
         return dict(obj)
     obj = {key: value for key, value in obj.items() if not key.startswith("_")}  # those are the sandbox's own notes
-    if obj["object"] == "checkout.session":
-        return session_in(obj, version)
-    if obj["object"] == "item":
-        return {**obj, "price": render(store.get("price", obj["price"]), version, store)}
     of_billing = _OF_BILLING.get(obj["object"])
-    return of_billing(obj, store, is_old=version < BASIL) if of_billing else _render(obj, version, store)
+    if of_billing:
+        return of_billing(obj, store, is_old=version < BASIL)
+    in_shape = _IN_SHAPE.get(obj["object"])
+    return in_shape(obj, version, store) if in_shape else obj
 
 
-def _render(obj: JsonObject, version: str, store: Store) -> JsonObject:
-    match obj["object"]:
-        case "list":
-            return {**obj, "data": [render(element, version, store) for element in obj["data"]]}
-        case "subscription":
-            return _render_subscription(obj, version, store)
-        case "subscription_item":
-            return _render_item(obj, version, store)
-        case "price" | "coupon" as kind:
-            return {key: value for key, value in obj.items() if key != _ON_REQUEST[kind]}
-        case "promotion_code" if version < _CLOVER:
-            return _render_old_promotion_code(obj, version, store)
-        case "entitlements.active_entitlement":
-            return visible(obj)
-        case "product_feature":
-            shown = {key: value for key, value in obj.items() if key != "product"}
-            return {**shown, "entitlement_feature": store.get("entitlements.feature", obj["entitlement_feature"])}
-        case _:
-            return dict(obj)
+def _render_list(page: JsonObject, version: str, store: Store) -> JsonObject:
+    return {**page, "data": [render(element, version, store) for element in page["data"]]}
 
 
-def _render_old_promotion_code(code: JsonObject, version: str, store: Store) -> JsonObject:
-    coupon_id = code["promotion"]["coupon"]
-    coupon = store.find(coupon_id) or {"id": coupon_id, "object": "coupon", "deleted": True}
-    shown = {key: value for key, value in code.items() if key != "promotion"}
-    return {**shown, "coupon": render(coupon, version, store)}
+def _render_price(price: JsonObject, _version: str, _store: Store) -> JsonObject:
+    return {key: value for key, value in price.items() if key != "tiers"}
+
+
+def _render_product_feature(link: JsonObject, _version: str, store: Store) -> JsonObject:
+    shown = {key: value for key, value in link.items() if key != "product"}
+    return {**shown, "entitlement_feature": store.get("entitlements.feature", link["entitlement_feature"])}
 
 
 def _render_subscription(subscription: JsonObject, version: str, store: Store) -> JsonObject:
@@ -97,11 +84,14 @@ def _render_subscription(subscription: JsonObject, version: str, store: Store) -
     if pending := subscription["pending_update"]:
         waiting = [_render_item(item, version, store) for item in pending["subscription_items"]]
         subscription = {**subscription, "pending_update": {**pending, "subscription_items": waiting}}
+    given: list[JsonObject] = subscription["discounts"]
+    subscription = {**subscription, "discounts": [discount["id"] for discount in given]}
     if version >= BASIL:
         return {**subscription, "items": items}
     old = {key: value for key, value in subscription.items() if key not in _SINCE_BASIL}
     period = {key: every[0][key] if every else None for key in ("current_period_end", "current_period_start")}
-    return {**old, **period, "items": items}
+    discount = discount_in(given[0], version, store) if given else None
+    return {**old, **period, "discount": discount, "items": items}
 
 
 def _render_item(item: JsonObject, version: str, store: Store) -> JsonObject:
@@ -125,6 +115,22 @@ def _plan_of(price: JsonObject) -> JsonObject:
     }
 
 
+_IN_SHAPE: Final[Mapping[str, Callable[[JsonObject, str, Store], JsonObject]]] = {
+    "checkout.session": lambda obj, version, _store: session_in(obj, version),
+    "coupon": coupon_in,
+    "customer": customer_in,
+    "discount": discount_in,
+    "entitlements.active_entitlement": lambda obj, _version, _store: visible(obj),
+    "item": lambda obj, version, store: {**obj, "price": render(store.get("price", obj["price"]), version, store)},
+    "list": _render_list,
+    "price": _render_price,
+    "product_feature": _render_product_feature,
+    "promotion_code": promotion_code_in,
+    "subscription": _render_subscription,
+    "subscription_item": _render_item,
+}
+
+
 def expand(rendered: JsonObject, paths: list[str], version: str, store: Store) -> None:
     """Replace the ids that `paths` lead to (`data.customer`, `items.data.price.product`) by their objects, in place."""
     for path in paths:
@@ -144,6 +150,9 @@ def _expand(parent: JsonObject, names: list[str], version: str, store: Store) ->
         parent[name] = value
     elif is_hash(value):
         value = dict(value)
+        parent[name] = value
+    elif is_array(value) and value and all(isinstance(element, str) for element in value):
+        value = [_resolve(element, name, version, store) for element in value]
         parent[name] = value
     if not rest:
         return

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from app.sandbox.stripe.render_discounts import discount_in
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject
 
+_BEFORE_BASIL: Final = ""
 _EMBEDDED_LINES: Final = 10
 _INVOICE_SINCE_BASIL: Final = (
     "amount_overpaid",
@@ -39,7 +41,7 @@ def invoice_in(invoice: JsonObject, store: Store, *, is_old: bool) -> JsonObject
         **old,
         "application_fee_amount": None,
         "charge": intent["latest_charge"] if intent else None,
-        "discount": None,
+        "discount": _first_discount(invoice, store),
         "lines": lines,
         "paid": invoice["status"] == "paid",
         "paid_out_of_band": bool(invoice.get("amount_paid_off_stripe")),
@@ -51,6 +53,12 @@ def invoice_in(invoice: JsonObject, store: Store, *, is_old: bool) -> JsonObject
         "total_tax_amounts": [],
         "transfer_data": None,
     }
+
+
+def _first_discount(invoice: JsonObject, store: Store) -> JsonObject | None:
+    discounts: list[str] = invoice["discounts"]
+    first = store.find(discounts[0]) if discounts else None
+    return discount_in(first, _BEFORE_BASIL, store) if first else None
 
 
 def _intent_of(invoice: JsonObject, store: Store) -> JsonObject | None:

@@ -45,7 +45,7 @@ class Call(msgspec.Struct, frozen=True):
     """A request to the API: `id` from the path where it has one, parameters of query and body together.
 
     `parent` is the id of what the path names before it; `base_url`, without a slash at its end, is where the caller
-    reaches the sandbox.
+    reaches the sandbox; `version` the API's that the caller speaks.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Call(msgspec.Struct, frozen=True):
     idempotency_key: str | None
     parent: str = ""
     base_url: str = ""
+    version: str = API_VERSION
 
 
 class Sandbox:

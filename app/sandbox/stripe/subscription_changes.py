@@ -2,6 +2,7 @@
 
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import FormValue, Reader, boolean, fields, instant, integer, metadata, one_of, text
+from app.sandbox.stripe.redemptions import read_discounts, redeem_for_subscription
 from app.sandbox.stripe.resources import with_changes
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.subscription_items import with_item_changes, with_period
@@ -85,6 +86,7 @@ CREATABLE: dict[str, Reader] = {
     "days_until_due": integer,
     "default_payment_method": text,
     "description": text,
+    "discounts": read_discounts,
     "metadata": metadata,
     "trial_end": instant,
     "trial_settings": _read_trial_settings,
@@ -122,6 +124,8 @@ def with_params(subscription: JsonObject, params: JsonObject, store: Store, at: 
         changed = {**with_period(changed, at, None, store), "billing_cycle_anchor": at}
     if (trial_end := params.pop("trial_end", None)) is not None:
         changed = with_trial_end(changed, trial_end, store, at)
+    if (asked := params.pop("discounts", None)) is not None:
+        changed = {**changed, "discounts": redeem_for_subscription(store, changed, asked, at)}
     if "cancel_at_period_end" in params and params.get("cancel_at") is not None:
         raise StripeError(
             "You may only specify one of these parameters: cancel_at, cancel_at_period_end.", param="cancel_at"

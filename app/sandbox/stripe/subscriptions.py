@@ -7,6 +7,7 @@ from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import Reader, boolean, fields, integer, one_of, read, text
 from app.sandbox.stripe.payment_methods import resolve
+from app.sandbox.stripe.redemptions import OLD_READERS, read_discounts, redeem_for_subscription, take_old_params
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.store import Store
@@ -19,6 +20,7 @@ from app.sandbox.stripe.subscription_changes import (
     with_params,
 )
 from app.sandbox.stripe.subscription_items import new_item, read_changes, read_new, with_period
+from app.sandbox.stripe.versions import BASIL
 from app.sandbox.stripe.wire import JsonObject, new_id
 
 _OF_RESUMING = ("payment_behavior", "proration_behavior", "proration_date")
@@ -35,11 +37,21 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
         "items": read_new,
         "trial_period_days": integer,
     }
-    params = read(call.form, readers, required=("customer", "items"))
+    params = _read(call, readers, required=("customer", "items"))
     customer = sandbox.store.get("customer", params.pop("customer"), param="customer")
     if customer.get("deleted"):
         raise no_such("customer", customer["id"], param="customer")
     return begin(sandbox, customer["id"], params)
+
+
+def _read(call: Call, readers: dict[str, Reader], *, required: tuple[str, ...] = ()) -> JsonObject:
+    """Read the parameters; before basil a subscription had a single coupon or promotion code."""
+    if call.version >= BASIL:
+        return read(call.form, readers, required=required)
+    params = read(call.form, {**readers, **OLD_READERS}, required=required)
+    if (asked := take_old_params(params)) is not None:
+        params["discounts"] = asked
+    return params
 
 
 def begin(sandbox: Sandbox, customer: str, params: JsonObject) -> JsonObject:
@@ -82,7 +94,7 @@ def _start(store: Store, customer: str, params: JsonObject, at: int) -> JsonObje
 
 def update(sandbox: Sandbox, call: Call) -> JsonObject:
     subscription = sandbox.store.get("subscription", call.id)
-    params = read(call.form, {**UPDATABLE, "items": read_changes})
+    params = _read(call, {**UPDATABLE, "items": read_changes})
     pending_updates.check(params)
     subscription = pending_updates.make_way(sandbox, subscription, params)
     _resolve_method(sandbox, subscription["customer"], params)
@@ -112,19 +124,26 @@ def _proration_instant(subscription: JsonObject, params: JsonObject, at: int) ->
 def preview_invoice(sandbox: Sandbox, call: Call) -> JsonObject:
     """Return the next invoice of a subscription as it would be, also after the change that the parameters describe."""
     details = fields(**{name: UPDATABLE[name] for name in _PREVIEWED}, items=read_changes)
-    readers: dict[str, Reader] = {"customer": text, "preview_mode": one_of("next"), "subscription": text}
+    readers: dict[str, Reader] = {
+        "customer": text,
+        "discounts": read_discounts,
+        "preview_mode": one_of("next"),
+        "subscription": text,
+    }
     params = read(call.form, {**readers, "subscription_details": details}, required=("subscription",))
     subscription = sandbox.store.get("subscription", params["subscription"], param="subscription")
     if subscription["status"] not in _RENEWED or params.get("customer") not in (None, subscription["customer"]):
         raise StripeError("No upcoming invoices for customer: the subscription is not renewed.", param="subscription")
     change: JsonObject = params.get("subscription_details") or {}
     since = _proration_instant(subscription, change, call.at)
+    given: list[JsonObject] | None = params.get("discounts")
     return billing.preview(
         sandbox,
         subscription,
         with_params(subscription, change, sandbox.store, call.at),
         proration=change.get("proration_behavior", "create_prorations"),
         at=since,
+        discounts=None if given is None else redeem_for_subscription(sandbox.store, subscription, given, call.at),
     ) | {"id": new_id("upcoming_in")}
 
 

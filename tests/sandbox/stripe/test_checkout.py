@@ -1,6 +1,7 @@
 """What becomes of checkout sessions: what is made, told and in which order."""
 
 import pytest
+import stripe
 from sandbox.checkout import EMAIL, answer_bank, current, open_session, submit, types_since
 from sandbox.stripe_account import Account
 
@@ -282,4 +283,22 @@ async def test_nothing_due_is_paid_with_nothing(account: Account) -> None:
         "no_payment_required",
         None,
     )
+    assert (await account.get(f"/v1/coupons/{coupon}"))["times_redeemed"] == 1
+
+
+async def test_a_subscription_keeps_the_discount_that_it_was_bought_with(account: Account) -> None:
+    coupon = (await account.post("/v1/coupons", {"percent_off": 20, "duration": "forever"}))["id"]
+    session = await open_session(account, {"discounts[0][coupon]": coupon}, mode="subscription")
+
+    await submit(account, session)
+
+    bought = await current(account, session)
+    subscription = await account.sdk.v1.subscriptions.retrieve_async(
+        bought["subscription"], {"expand": ["discounts", "latest_invoice"]}
+    )
+    (discount,) = subscription.discounts
+    assert isinstance(discount, stripe.Discount)
+    assert isinstance(subscription.latest_invoice, stripe.Invoice)
+    assert (discount.checkout_session, discount.source.coupon) == (session["id"], coupon)
+    assert subscription.latest_invoice.total == bought["amount_total"] == 800
     assert (await account.get(f"/v1/coupons/{coupon}"))["times_redeemed"] == 1

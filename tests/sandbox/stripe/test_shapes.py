@@ -30,7 +30,7 @@ _OLD_BILLING_FIELDS = {
     "invoiceitem": {"plan", "price", "subscription", "subscription_item", "unit_amount", "unit_amount_decimal"},
 }
 _OLD_VERSION = {"Stripe-Version": "2025-02-24.acacia"}
-_OLD_SUBSCRIPTION_FIELDS = {"current_period_start", "current_period_end"}
+_OLD_SUBSCRIPTION_FIELDS = {"current_period_start", "current_period_end", "discount"}
 
 
 @pytest.fixture
@@ -84,11 +84,22 @@ async def objects(account: Account) -> list[Any]:
 async def _discounts(account: Account, product: str) -> list[Any]:
     coupon = {"id": "TEN", "percent_off": 10, "applies_to[products][]": product, "expand[]": "applies_to"}
     promise = {"promotion[type]": "coupon", "promotion[coupon]": "TEN", "expand[]": "promotion.coupon"}
+    lasting = (await account.post("/v1/coupons", {"percent_off": 20, "duration": "forever"}))["id"]
+    once = (await account.post("/v1/coupons", {"amount_off": 50, "currency": "usd"}))["id"]
+    customer = (await account.post("/v1/customers", {"coupon": once}, **_OLD_VERSION))["id"]
+    inheriting = await account.subscription({"customer": customer})
+    discounted = await account.subscription({"discounts[0][coupon]": lasting})
+    await account.change(discounted, {"items[0][quantity]": 3})
+    whole = {"expand[0]": "discounts.source.coupon", "expand[1]": "latest_invoice.total_discount_amounts.discount"}
     gone = await account.post("/v1/coupons", {"amount_off": 5, "currency": "usd"})
     return [
         await account.post("/v1/coupons", coupon),
         await account.post("/v1/promotion_codes", promise),
         await account.delete(f"/v1/coupons/{gone['id']}"),
+        await account.get(f"/v1/subscriptions/{discounted['id']}", whole),
+        await account.current(inheriting),
+        await account.get("/v1/invoiceitems"),
+        await account.delete(f"/v1/subscriptions/{discounted['id']}/discount"),
     ]
 
 
@@ -197,7 +208,8 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert unknown == []
     assert {"customer", "event", "list", "plan", "price", "product", "subscription", "subscription_item"} <= seen
     assert {f"entitlements.{name}" for name in ("active_entitlement", "active_entitlement_summary")} <= seen
-    assert {"entitlements.feature", "product_feature", "coupon", "promotion_code", "webhook_endpoint"} <= seen
+    assert {"entitlements.feature", "product_feature", "webhook_endpoint"} <= seen
+    assert {"coupon", "discount", "promotion_code"} <= seen
     assert {"subscription_schedule", "test_helpers.test_clock"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {"refund", "dispute", "balance_transaction"} <= seen
@@ -205,7 +217,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
-async def test_the_old_shape_adds_the_period_only(account: Account) -> None:
+async def test_the_old_shape_adds_the_period_and_one_discount(account: Account) -> None:
     await account.subscription()
 
     page = await account.get("/v1/subscriptions", **_OLD_VERSION)
