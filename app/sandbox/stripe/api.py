@@ -152,6 +152,7 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("POST", "/v1/disputes/{id}/close", disputes.close),
     ("GET", "/v1/events", events.list_all),
     ("GET", "/v1/events/{id}", events.retrieve),
+    ("GET", "/v2/core/events/{id}", events.retrieve_thin),
 )
 
 
@@ -160,10 +161,9 @@ def routes(sandbox: Sandbox) -> list[Route]:
     known = [
         Route(path, _endpoint(sandbox, answers, operation), methods=[method]) for method, path, operation in _OPERATIONS
     ]
-    return [
-        *known,
-        Route("/v1/{rest:path}", _endpoint(sandbox, answers, None), methods=["GET", "POST", "DELETE", "PUT", "PATCH"]),
-    ]
+    unknown = _endpoint(sandbox, answers, None)
+    every = ["GET", "POST", "DELETE", "PUT", "PATCH"]
+    return [*known, *(Route(f"/{version}/{{rest:path}}", unknown, methods=every) for version in ("v1", "v2"))]
 
 
 def _endpoint(

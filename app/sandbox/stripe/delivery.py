@@ -6,12 +6,13 @@ import hmac
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import httpx
 import msgspec
 
 from app.sandbox.stripe.chaos import Chaos, Dial, Fate
+from app.sandbox.stripe.thin import thin
 from app.sandbox.stripe.wire import JsonObject, encode
 
 DataIn: TypeAlias = Callable[[str], JsonObject]
@@ -26,12 +27,16 @@ _KEEPALIVE_S = 2
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Where events go; `api_version` is the shape of what it gets, by default the account's."""
+    """Where events go; `api_version` is the shape of what it gets, by default the account's.
+
+    The payload `thin` only names the object that an event is about, as Stripe's event destinations of API v2 may.
+    """
 
     url: str
     secret: str
     enabled_events: tuple[str, ...] = (EVERY_EVENT,)
     api_version: str | None = None
+    payload: Literal["snapshot", "thin"] = "snapshot"
 
     def wants(self, type: str) -> bool:
         return EVERY_EVENT in self.enabled_events or type in self.enabled_events
@@ -156,7 +161,10 @@ class Deliveries:
         data_in = self._shapes.get(event["id"])
         if version and data_in and version != event["api_version"]:
             event = {**event, "api_version": version, "data": data_in(version)}
-        body = encode({**event, "pending_webhooks": self.pending(event["id"])})
+        if self.endpoints[endpoint_id].payload == "thin":
+            body = encode(thin(event))
+        else:
+            body = encode({**event, "pending_webhooks": self.pending(event["id"])})
         secret = chaos.old_secret if fate.is_old_secret else None
         return _Delivery(event["id"], event["type"], endpoint_id, body, secret)
 
