@@ -30,6 +30,7 @@ from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.settings import Settings
 from app.store.audit import MongoAuditTrail
+from app.store.billing_events import MongoBillingEvents
 from app.store.inbox import MongoInbox
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
@@ -104,6 +105,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         ids=ids,
         store=store,
         audit=MongoAuditTrail(mongo, retention_ms=_retention(settings).audit_s * 1000),
+        billing_events=MongoBillingEvents(mongo),
         ledger=ledger,
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
@@ -190,6 +192,7 @@ def _retention(settings: Settings) -> Retention:
         audit_s=settings.audit_retention_days * _DAY_S,
         idempotency_s=settings.idempotency_retention_hours * 3600,
         stripe_events_s=settings.inbox_retention_days * _DAY_S,
+        billing_events_s=settings.billing_event_retention_days * _DAY_S,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from app.cache.cache import BillingCache
 from app.ports.audit import AuditTrail
+from app.ports.billing_events import BillingEvents
 from app.ports.jobs import JobStates
 from app.ports.store import RecordStore, WorkspaceLookup
 from app.ports.stripe import Inbox, StripeAccount
@@ -22,6 +23,7 @@ class Runtime:
     ids: Ids
     store: RecordStore
     audit: AuditTrail
+    billing_events: BillingEvents
     ledger: UsageLedger
     usage: UsageWriter
     cache: BillingCache

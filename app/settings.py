@@ -173,7 +173,9 @@ class Settings(BaseSettings):
     audit_retention_days: int = Field(
         365, ge=1, le=36_500, description="How long audit entries are kept, in days. Default 365."
     )
-
+    billing_event_retention_days: int = Field(
+        90, ge=30, le=36_500, description="How long billing events are kept, in days, at least 30. Default 90."
+    )
     usage_backdate_hours: int = Field(
         72, ge=0, le=8760, description="How long ago usage that is recorded may have happened, in hours. Default 72."
     )

@@ -35,6 +35,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("INBOX_RETENTION_DAYS", "0"),
         ("IDEMPOTENCY_RETENTION_HOURS", "a day"),
         ("AUDIT_RETENTION_DAYS", "-3"),
+        ("BILLING_EVENT_RETENTION_DAYS", "29"),
     ],
 )
 def test_a_fault_names_its_variable_and_hides_secrets(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -6,10 +6,12 @@ from typing import Final, Self
 
 SYNC_TOPIC: Final = "sync"
 """Changes of the workers and of the reconciler."""
+BILLING_TOPIC: Final = "billing"
+"""Billing events of whatever workspace, and of none."""
 
 
 class Feed:
-    """Topics are a workspace's id, an API key's id, or SYNC_TOPIC.
+    """Topics are a workspace's id, its `billing_topic`, an API key's id, SYNC_TOPIC or BILLING_TOPIC.
 
     Changes coalesce: a slow reader misses steps, never the end.
     """
@@ -42,6 +44,11 @@ class Feed:
             subscribers.discard(subscriber)
             if not subscribers:
                 self._by_topic.pop(topic, None)
+
+
+def billing_topic(workspace_id: str | None) -> str:
+    """Return the topic of a workspace's billing events; None is any workspace."""
+    return BILLING_TOPIC if workspace_id is None else f"{BILLING_TOPIC}:{workspace_id}"
 
 
 class Subscriber:

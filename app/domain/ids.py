@@ -11,6 +11,7 @@ API_KEY: Final = "key"
 MIGRATION: Final = "mig"
 BACKFILL: Final = "backfill"
 AUDIT_ENTRY: Final = "audit"
+BILLING_EVENT: Final = "bev"
 USAGE_EVENT: Final = "use"
 RESERVATION: Final = "rsv"
 

@@ -31,6 +31,7 @@ class ProductFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="
     name: str
     active: bool = True
     features: tuple[str, ...] = ()
+    created_at: Instant = 0
 
 
 class PriceTier(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
@@ -55,6 +56,7 @@ class PriceFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="ca
     meter_id: str | None = None
     tiers_mode: str | None = None
     tiers: tuple[PriceTier, ...] = ()
+    created_at: Instant = 0
 
 
 class CouponFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", tag="coupon"):
@@ -71,6 +73,7 @@ class CouponFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="c
     redeem_by_at: Instant | None = None
     valid: bool = True
     product_ids: tuple[str, ...] = ()
+    created_at: Instant = 0
 
 
 class PromotionCodeFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel", tag="promotion_code"):
@@ -83,6 +86,7 @@ class PromotionCodeFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, re
     max_redemptions: int | None = None
     times_redeemed: int = 0
     expires_at: Instant | None = None
+    created_at: Instant = 0
 
 
 class SessionLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):

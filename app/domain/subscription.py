@@ -75,7 +75,8 @@ class Subscription(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     """Stripe's subscription, normalised from both API shapes; `id` is Stripe's.
 
     `past_due_at` is when the oldest invoice that is still unpaid failed first: grace counts from it. Until that invoice
-    is known it is the start of the unpaid period, which `unpaid_period_start_at` names.
+    is known it is the start of the unpaid period, which `unpaid_period_start_at` names. `subscribed_at` is when it was
+    made at Stripe, whatever start was given to it.
     """
 
     KIND: ClassVar[Kind] = Kind.SUBSCRIPTION
@@ -84,6 +85,7 @@ class Subscription(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
     stripe_customer_id: str
     status: SubscriptionStatus
     started_at: Instant
+    subscribed_at: Instant = 0
     billing_anchor_at: Instant
     items: tuple[SubscriptionItem, ...] = ()
     trial_start_at: Instant | None = None

@@ -6,6 +6,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 from app.domain.audit import AuditEntry
+from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.migration import Migration, MigrationStatus
 from app.domain.stripe_object import StripeObject
@@ -62,8 +63,17 @@ class RecordStore(Protocol):
         """Yield every record of the kind in batches, soft-deleted ones as tombstones."""
         ...
 
-    async def write(self, records: Sequence[Record], audit: Sequence[AuditEntry], result: StoredResult | None) -> None:
+    async def write(
+        self,
+        records: Sequence[Record],
+        audit: Sequence[AuditEntry],
+        result: StoredResult | None,
+        *,
+        events: Sequence[BillingEvent] = (),
+    ) -> None:
         """Write all or nothing. Each record carries the version it shall have (1 is an insert).
+
+        Of `events` those whose ids are stored already stay as they are.
 
         Raises `ConflictError` where the stored version is not one less, or a unique key is taken;
         `ResultExistsError` where `result.id` is stored already.

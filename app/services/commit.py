@@ -9,10 +9,13 @@ import msgspec
 
 from app.domain import ids
 from app.domain.audit import Actor, AuditEntry
+from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Source
+from app.domain.effects import events_of
 from app.domain.errors import ConflictError
 from app.ports.store import StoredResult
 from app.runtime import Runtime
+from app.services.billing_events import owned, publish
 from app.store.mapping import to_document
 
 R = TypeVar("R", bound=Record)
@@ -27,7 +30,9 @@ _NOT_AUDITED: Final = ("raw", "facts", "secretHash")
 async def commit(
     rt: Runtime, actor: Actor, operation: str, records: Sequence[Record], *, result: StoredResult | None = None
 ) -> tuple[Record, ...]:
-    """Write all records with their audit entries, or nothing, then let RAM have them; return them as written.
+    """Write all records with their audit entries and billing events, or nothing, then let RAM have them.
+
+    Return them as written.
 
     The catalogue's edition has no entry: the features and plans that it is raised with have theirs.
 
@@ -37,16 +42,19 @@ async def commit(
     """
     before = await _load_before(rt, records)
     prepare = partial(_prepared, rt, actor, operation, records, before)
-    written, entries = prepare() if len(records) <= _FEW else await asyncio.to_thread(prepare)
-    await rt.store.write(written, entries, msgspec.structs.replace(result, records=written) if result else None)
+    written, entries, events = prepare() if len(records) <= _FEW else await asyncio.to_thread(prepare)
+    events = owned(rt, events)
+    stored_result = msgspec.structs.replace(result, records=written) if result else None
+    await rt.store.write(written, entries, stored_result, events=events)
     for record in written:
         rt.cache.apply(record, source=Source.COMMIT)
+    publish(rt, events)
     return written
 
 
 def _prepared(
     rt: Runtime, actor: Actor, operation: str, records: Sequence[Record], before: _Before
-) -> tuple[tuple[Record, ...], list[AuditEntry]]:
+) -> tuple[tuple[Record, ...], list[AuditEntry], list[BillingEvent]]:
     at = rt.clock.now_at()
     written = tuple(_next(rt, record, before.get((record.KIND, record.id)), at) for record in records)
     entries = [
@@ -54,7 +62,8 @@ def _prepared(
         for record in written
         if record.KIND is not Kind.EDITION
     ]
-    return written, entries
+    events = [event for record in written for event in events_of(before.get((record.KIND, record.id)), record, at)]
+    return written, entries, events
 
 
 async def _load_before(rt: Runtime, records: Sequence[Record]) -> _Before:

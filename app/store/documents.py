@@ -127,6 +127,7 @@ class SubscriptionDocument(RecordDocument):
     stripe_customer_id: Text
     status: SubscriptionStatus
     started_at: datetime
+    subscribed_at: datetime
     billing_anchor_at: datetime
     items: list[SubscriptionItemPart]
     trial_start_at: datetime | None

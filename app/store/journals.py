@@ -1,4 +1,4 @@
-"""The collections beside the records: usage events, audit, idempotency results, Stripe events, jobs; what expires."""
+"""The collections beside the records: usage, audit, results, Stripe's events and ours, jobs; what expires."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,6 +8,7 @@ from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.domain.audit import ActorKind
+from app.domain.billing_event import BillingEventType
 from app.domain.change import Kind
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.usage import UsageKind
@@ -172,6 +173,29 @@ class StripeDirtyDocument(StoredDocument):
         )
 
 
+class BillingEventDocument(StoredDocument):
+    """What happened to a customer's billing; `data` is JSON."""
+
+    type: BillingEventType
+    occurred_at: datetime
+    recorded_at: datetime
+    workspace_id: Text | None
+    customer_id: Text | None
+    object_type: Text
+    object_id: Text
+    data: Text
+
+    class Settings:
+        name = "billing_events"
+        indexes: ClassVar[Sequence[IndexModel]] = (
+            *(
+                IndexModel([*((name, ASCENDING) for name in of), *NEWEST_FIRST])
+                for of in ((), ("workspaceId",), ("type",))
+            ),
+            expiring("recordedAt"),
+        )
+
+
 class JobDocument(StoredDocument):
     """How far a long job is; `app.store.jobs` says how its fields move."""
 
@@ -192,5 +216,6 @@ JOURNAL_DOCUMENTS: Final[tuple[type[StoredDocument], ...]] = (
     ResultDocument,
     StripeEventDocument,
     StripeDirtyDocument,
+    BillingEventDocument,
     JobDocument,
 )

@@ -72,6 +72,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     audit_s: int = 365 * 86_400
     idempotency_s: int = 86_400
     stripe_events_s: int = 30 * 86_400
+    billing_events_s: int = 90 * 86_400
 
     def of(self, collection: str) -> int:
         """Return the seconds for a collection that has an index named `retention`."""

@@ -13,6 +13,7 @@ from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.errors import BulkWriteError
 
 from app.domain.audit import AuditEntry
+from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
 from app.domain.migration import Migration, MigrationStatus
@@ -20,7 +21,7 @@ from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.ports.store import Page, ResultExistsError, StoredResult, Tally
-from app.store import queries
+from app.store import billing_events, queries
 from app.store.journals import AuditDocument, ResultDocument
 from app.store.mapping import (
     MappingError,
@@ -98,11 +99,19 @@ class MongoStore:
             async for raws in batches:
                 yield self._mapped(kind, raws, live_or_tombstone)
 
-    async def write(self, records: Sequence[Record], audit: Sequence[AuditEntry], result: StoredResult | None) -> None:
+    async def write(
+        self,
+        records: Sequence[Record],
+        audit: Sequence[AuditEntry],
+        result: StoredResult | None,
+        *,
+        events: Sequence[BillingEvent] = (),
+    ) -> None:
         prepare = partial(_prepared, records, audit, result)
         # Thousands of documents take tenths of a second to make and to check.
         writes, entries, stored_result = prepare() if len(records) <= _FEW else await asyncio.to_thread(prepare)
-        if not (writes or entries or stored_result):
+        told = billing_events.once(events)
+        if not (writes or entries or stored_result or told):
             return
 
         async def body(session: AsyncClientSession) -> None:
@@ -113,6 +122,8 @@ class MongoStore:
                 await self._write_kind(write, session)
             if entries:
                 await self._db["audit"].insert_many(entries, session=session)
+            if told:
+                await self._db[billing_events.COLLECTION].bulk_write(told, ordered=False, session=session)
 
         await self._transact(body)
 

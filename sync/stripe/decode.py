@@ -137,6 +137,7 @@ def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provi
         stripe_customer_id=_id(sub.customer),
         status=status,
         started_at=started * 1000,
+        subscribed_at=sub.created * 1000,
         billing_anchor_at=(started if sub.billing_cycle_anchor is None else sub.billing_cycle_anchor) * 1000,
         items=items,
         trial_start_at=_ms(sub.trial_start),

@@ -12,11 +12,15 @@ from msgspec.structs import replace
 from support.records import NOW, grant, sub, workspace
 from support.runtime import fakes_of, running
 
+from app.cache.feed import billing_topic
 from app.domain.api_key import ApiKey, Scope
 from app.domain.audit import Actor, ActorKind
-from app.domain.change import Kind, Record
-from app.domain.errors import ConflictError
+from app.domain.billing_event import BillingEvent, BillingEventFilter
+from app.domain.change import Kind, Record, Source
+from app.domain.errors import ConflictError, UnavailableError
+from app.domain.stripe_facts import InvoiceFacts
 from app.domain.stripe_object import StripeObject, StripeSource
+from app.domain.subscription import SubscriptionStatus
 from app.ports.store import RecordStore, ResultExistsError, StoredResult
 from app.runtime import Runtime
 from app.services.commit import commit
@@ -223,3 +227,86 @@ async def test_a_soft_delete_leaves_ram(rt: Runtime) -> None:
     await commit(rt, ACTOR, "delete", [replace(created, deleted_at=NOW)])
 
     assert "grant_1" not in rt.cache.ids(Kind.GRANT)
+
+
+async def events(rt: Runtime) -> list[BillingEvent]:
+    """Return what happened, the oldest first."""
+    return list((await rt.billing_events.page(BillingEventFilter(), after=None, first=50, newest_first=False)).items)
+
+
+async def test_what_happened_is_written_with_the_record(rt: Runtime) -> None:
+    rt.cache.apply(workspace(stripe_customer_id="cus_1"), source=Source.STREAM)
+    paid = InvoiceFacts(currency="usd", customer_id="cus_1", status="open", created_at=NOW, finalized_at=NOW)
+    mirror = StripeObject(id="in_1", type="invoice", raw="{}", source=StripeSource.FETCH, facts=paid)
+
+    written = await commit(rt, ACTOR, "create", [new(sub(subscribed_at=NOW)), mirror])
+
+    told = [(event.type.value, event.object_id, event.workspace_id) for event in await events(rt)]
+    assert sorted(told) == [
+        ("invoice.created", "in_1", "ws_1"),
+        ("invoice.finalized", "in_1", "ws_1"),
+        ("subscription.activated", "sub_1", "ws_1"),
+        ("subscription.created", "sub_1", "ws_1"),
+    ]
+    await commit(rt, ACTOR, "update", written)
+    assert len(await events(rt)) == 4
+
+
+async def test_what_was_not_written_did_not_happen(rt: Runtime) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(sub())])
+    canceled = replace(created, status=SubscriptionStatus.CANCELED)
+    await commit(rt, ACTOR, "update", [canceled])
+
+    with pytest.raises(ConflictError):
+        await commit(rt, ACTOR, "update", [replace(canceled, version=1)])
+
+    assert [event.type.value for event in await events(rt)] == ["subscription.canceled"]
+
+
+async def test_of_two_writers_of_one_transition_one_tells(rt: Runtime) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(sub())])
+    paused = replace(created, status=SubscriptionStatus.PAUSED)
+
+    outcomes = await asyncio.gather(*(commit(rt, ACTOR, "update", [paused]) for _ in range(5)), return_exceptions=True)
+
+    assert sum(isinstance(outcome, ConflictError) for outcome in outcomes) == 4
+    assert [event.type.value for event in await events(rt)] == ["subscription.paused"]
+
+
+async def test_a_commit_that_is_repeated_after_an_unknown_outcome_tells_nothing_twice(rt: Runtime) -> None:
+    [created] = await commit(rt, ACTOR, "create", [new(sub())])
+    paused = replace(created, status=SubscriptionStatus.PAUSED)
+    store: Any = _Unanswered(rt.store)
+
+    with pytest.raises(UnavailableError):
+        await commit(replace_in(rt, store=store), ACTOR, "update", [paused])
+    with pytest.raises(ConflictError):
+        await commit(rt, ACTOR, "update", [paused])
+
+    assert [event.type.value for event in await events(rt)] == ["subscription.paused"]
+
+
+class _Unanswered:
+    """Writes, and the answer is lost."""
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+        self.read = store.read
+
+    async def write(self, *arguments: Any, **named: Any) -> None:
+        await self._store.write(*arguments, **named)
+        raise UnavailableError
+
+
+async def test_who_listens_is_told_that_something_happened(rt: Runtime) -> None:
+    with (
+        rt.cache.feed.subscribe(billing_topic("ws_1")) as ours,
+        rt.cache.feed.subscribe(billing_topic("ws_2")) as others,
+    ):
+        [created] = await commit(rt, ACTOR, "create", [new(sub())])
+        assert not await ours.wait(0)
+
+        await commit(rt, ACTOR, "update", [replace(created, status=SubscriptionStatus.PAUSED)])
+
+        assert await ours.wait(0)
+        assert not await others.wait(0)

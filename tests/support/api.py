@@ -130,6 +130,7 @@ class Api:
             ids=ids,
             store=store,
             audit=audit,
+            billing_events=store,
             ledger=store,
             usage=GroupCommit(store, store, cache, clock=self.clock, ids=ids),
             cache=cache,

@@ -40,6 +40,7 @@ from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.store.audit import MongoAuditTrail
+from app.store.billing_events import MongoBillingEvents
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
 from app.store.mongo import Mongo, Retention
@@ -47,6 +48,9 @@ from app.store.records import MongoStore
 from app.telemetry import Metrics
 
 _CENTURY_S = 100 * 365 * 86_400
+_FOREVER = Retention(
+    **{f"{name}_s": _CENTURY_S for name in ("audit", "idempotency", "stripe_events", "billing_events")}
+)
 ADMIN = Principal(id="key_admin", scopes=frozenset({Scope.ADMIN}))
 
 
@@ -269,7 +273,7 @@ async def running(
     """Give a runtime with real store, cache and lookup. No change stream runs: a second one lags, as a replica may."""
     mongo = Mongo(uri, database)
     # The frozen clock may lie far behind the server's, which would delete as expired what was just written.
-    await mongo.open(retention=Retention(audit_s=_CENTURY_S, idempotency_s=_CENTURY_S, stripe_events_s=_CENTURY_S))
+    await mongo.open(retention=_FOREVER)
     clock = clock or FrozenClock()
     store = MongoStore(mongo)
     cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=default_plan_key)
@@ -281,6 +285,7 @@ async def running(
             ids=ids,
             store=store,
             audit=MongoAuditTrail(mongo, retention_ms=_CENTURY_S * 1000),
+            billing_events=MongoBillingEvents(mongo),
             ledger=ledger,
             usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
             cache=cache,

@@ -25,6 +25,7 @@ from app.runtime import Runtime
 from app.services.group_commit import GroupCommit
 from app.services.lookup import Lookup
 from app.store.audit import MongoAuditTrail
+from app.store.billing_events import MongoBillingEvents
 from app.store.inbox import MongoInbox
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
@@ -273,6 +274,7 @@ async def syncing(uri: str, database: str) -> AsyncIterator[Sync]:
         ids=ids,
         store=store,
         audit=MongoAuditTrail(mongo, retention_ms=0),
+        billing_events=MongoBillingEvents(mongo),
         ledger=ledger,
         usage=GroupCommit(store, ledger, cache, clock=clock, ids=ids),
         cache=cache,
