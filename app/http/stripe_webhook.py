@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -22,6 +23,7 @@ PATH: Final = "/webhooks/stripe"
 LIMIT_BYTES: Final = 512 * 1024
 
 _BODY_TIMEOUT_S: Final = 10
+_UPCOMING: Final = "invoice.upcoming"
 _MAX_SECONDS: Final = 253_402_300_799
 
 _log = logger(__name__)
@@ -33,8 +35,29 @@ class _Named(msgspec.Struct, gc=False):
 
 
 class _Object(msgspec.Struct, gc=False):
+    """`subscription` and `parent` name an invoice's subscription, before and since basil; read only where needed."""
+
     object: _Word | None = None
     id: _Word | None = None
+    subscription: Any = None
+    parent: Any = None
+
+
+class _Ref(msgspec.Struct, gc=False):
+    id: _Word
+
+
+class _Details(msgspec.Struct, gc=False):
+    subscription: _Word | _Ref | None = None
+
+
+class _Parent(msgspec.Struct, gc=False):
+    subscription_details: _Details | None = None
+
+
+class _Preview(msgspec.Struct, gc=False):
+    subscription: _Word | _Ref | None = None
+    parent: _Parent | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -155,9 +178,9 @@ def read_event(body: bytes, *, received_at: int, livemode: bool | None) -> Strip
 
 
 def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
-    about = snapshot.data.object
+    about = _about(snapshot)
     is_foreign = _is_foreign(snapshot.account, is_live=snapshot.livemode, livemode=livemode)
-    reason = _reason_to_ignore(snapshot, is_foreign=is_foreign)
+    reason = _reason_to_ignore(snapshot, about, is_foreign=is_foreign)
     return StripeEvent(
         id=snapshot.id,
         type=snapshot.type,
@@ -192,14 +215,31 @@ def _foreign_reason(account: str | None, *, is_live: bool) -> str:
     )
 
 
-def _reason_to_ignore(snapshot: _Snapshot, *, is_foreign: bool) -> str | None:
+def _about(snapshot: _Snapshot) -> _Object:
+    """Return what is to be looked at: of a preview, which cannot be asked for, its subscription."""
     about = snapshot.data.object
+    if snapshot.type != _UPCOMING:
+        return about
+    with suppress(msgspec.ValidationError):
+        return _Object(
+            object="subscription", id=_subscription_id(msgspec.convert(about, _Preview, from_attributes=True))
+        )
+    return _Object(object="subscription")
+
+
+def _subscription_id(preview: _Preview) -> str | None:
+    details = preview.parent.subscription_details if preview.parent else None
+    ref = preview.subscription or (details.subscription if details else None)
+    return ref.id if isinstance(ref, _Ref) else ref
+
+
+def _reason_to_ignore(snapshot: _Snapshot, about: _Object, *, is_foreign: bool) -> str | None:
     if is_foreign:
         return _foreign_reason(snapshot.account, is_live=snapshot.livemode)
     if about.object not in SYNCED_TYPES:
         return f"objects of type {about.object} are not used"
     if about.id is None:
-        raise EventRefusedError(400, f"the event's {about.object} has no id")
+        return f"the event's {about.object} has no id"
     return None
 
 

@@ -61,6 +61,7 @@ class Bench:
             ids=ids,
             store=store,
             audit=nothing,
+            billing_events=nothing,
             ledger=ledger,
             usage=GroupCommit(store, ledger, self.cache, clock=clock, ids=ids),
             cache=self.cache,

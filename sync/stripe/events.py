@@ -29,6 +29,7 @@ from sync.stripe.batch import Batches
 from sync.stripe.decide import Fate, Verdict
 from sync.stripe.decode import DecodeError
 from sync.stripe.follow_up import follow_up
+from sync.stripe.notices import UPCOMING, tell_notices
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
 
 MOST_ATTEMPTS: Final = 12
@@ -171,6 +172,9 @@ class StripeWorker:
         verdicts: dict[str, Verdict] = {}
         told: dict[str, Reading] = {}
         for event in sorted(events, key=lambda event: (event.occurred_at, phase_of(event), event.received_at)):
+            if event.type == UPCOMING:
+                verdicts[event.id] = Verdict(fate=Fate.DONE)
+                continue
             try:
                 told[event.id] = from_event(event, id=dirty.id, type=dirty.type)
             except DecodeError as error:
@@ -191,6 +195,9 @@ class StripeWorker:
         parked = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.PARKED), None)
         dead = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.DEAD), None)
         each = list(verdicts) if len(verdicts) == len(events) else list(verdicts) * len(events)
+        if parked is None:
+            done = [event for event, verdict in zip(events, each, strict=True) if verdict.fate is not Fate.DEAD]
+            await tell_notices(self._rt, done, provisional=self._processor is None)
         await self._note(events, each, trace, is_parked=parked is not None)
         if parked is not None:
             await self._queue.park(lease, parked.parents)

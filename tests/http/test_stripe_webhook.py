@@ -83,13 +83,42 @@ async def test_an_unknown_type_is_stored_as_ignored() -> None:
     assert hook.stored().status is E.IGNORED
 
 
-async def test_an_object_without_an_id_that_is_not_used_is_stored() -> None:
-    hook = Hook()  # `invoice.upcoming` has none
+@pytest.mark.parametrize(
+    ("type", "object"),
+    [
+        ("customer.updated", {"object": "customer"}),
+        ("invoice.upcoming", {"object": "invoice"}),
+        ("invoice.upcoming", {"object": "invoice", "id": "upcoming_in_1", "parent": {"subscription_details": 5}}),
+    ],
+)
+async def test_an_event_that_names_nothing_to_be_looked_at_is_stored_as_ignored(
+    type: str, object: dict[str, Any]
+) -> None:
+    hook = Hook()
 
-    answer = await hook.post(event("evt_1", "invoice.upcoming", {"object": "invoice"}))
+    answer = await hook.post(event("evt_1", type, object))
 
-    assert answer.status_code == 200
-    assert hook.stored().object_id is None
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "ignored")
+    assert "has no id" in (hook.stored().reason or "")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"subscription": "sub_1"},
+        {"subscription": {"id": "sub_1", "object": "subscription"}},
+        {"id": "upcoming_in_1", "parent": {"subscription_details": {"subscription": "sub_1"}}},
+        {"parent": {"subscription_details": {"subscription": {"id": "sub_1"}}}},
+    ],
+)
+async def test_the_preview_of_an_invoice_is_about_its_subscription(names: dict[str, Any]) -> None:
+    hook = Hook()
+
+    answer = await hook.post(event("evt_1", "invoice.upcoming", {"object": "invoice", **names}))
+
+    stored = hook.stored()
+    assert (answer.status_code, stored.status, hook.woken) == (200, E.RECEIVED, 1)
+    assert (stored.object_type, stored.object_id) == ("subscription", "sub_1")
 
 
 def thin(type: str = "subscription", **fields: Any) -> dict[str, Any]:
@@ -262,7 +291,6 @@ def changed(**fields: Any) -> bytes:
         pytest.param(changed(object="list"), id="not an event"),
         pytest.param(changed(data=None), id="no data"),
         pytest.param(changed(data={"object": []}), id="no object"),
-        pytest.param(changed(data={"object": {"object": "customer"}}), id="a customer without id"),
         pytest.param(changed(data={"object": {"object": "customer", "id": ["cus_1"]}}), id="object id of a wrong type"),
         pytest.param(changed(data={"object": {"object": "customer", "id": "cus\0"}}), id="NUL in the object's id"),
         pytest.param(changed(object="v2.core.event", type=7), id="malformed thin event"),
