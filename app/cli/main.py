@@ -28,6 +28,7 @@ from app.cli import (
     serve,
     status,
     stripe_backfill,
+    stripe_link,
     stripe_reconcile,
     stripe_setup,
     stripe_status,
@@ -48,6 +49,8 @@ app = typer.Typer(
 stripe = typer.Typer(help="What is known of Stripe, and bringing it up to date.", no_args_is_help=True)
 stripe.command("status")(stripe_status.stripe_status)
 stripe.command("setup")(stripe_setup.setup)
+stripe.command("link")(stripe_link.link)
+stripe.command("unlink")(stripe_link.unlink)
 stripe.command("backfill")(stripe_backfill.backfill)
 stripe.command("reconcile")(stripe_reconcile.reconcile)
 app.command("serve")(serve.serve)

@@ -44,7 +44,7 @@ async def sync_customer(rt: Runtime, principal: Principal, input: SyncCustomerIn
     async def fetch() -> tuple[TypeCount, ...]:
         workspace = await load_workspace(rt, input.workspace_id, fresh=True)
         if workspace.stripe_customer_id is None:
-            problem = f"no Stripe customer is linked to {workspace.id!r}: name it as workspace_id in one's metadata"
+            problem = f"no Stripe customer is linked to {workspace.id!r}: link one by `entitled stripe link`"
             raise ConflictError(problem, current_version=workspace.version)
         counts = await rt.sync.sync_customer(workspace.stripe_customer_id)
         await load_state(rt, workspace.id, fresh=True)  # another replica may have stored something newer
