@@ -179,11 +179,12 @@ class MongoInbox:
             oldest_pending_at=to_instant(oldest["markedAt"]) if oldest else None,
         )
 
-    async def lease(self, *, limit: int, until_at: int) -> list[Lease]:
-        """Take objects that are due and not leased, the longest due first."""
+    async def lease(self, *, limit: int, until_at: int, in_turn: bool = False) -> list[Lease]:
+        """Take objects that are due and not leased; see `WorkQueue`."""
         due: _Document = {"state": _PENDING, "dueAt": {"$lte": self._now()}}
+        order = [("dueAt" if in_turn else "markedAt", ASCENDING)]
         with self._mongo.deadline():
-            found = await self._dirty.find(due, {"_id": 1}, sort=[("dueAt", ASCENDING)], limit=limit).to_list()
+            found = await self._dirty.find(due, {"_id": 1}, sort=order, limit=limit).to_list()
             if not found:
                 return []
             token = secrets.token_hex(12)

@@ -167,7 +167,7 @@ class StripeDirtyDocument(StoredDocument):
         name = "stripe_dirty"
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel([("state", ASCENDING), ("dueAt", ASCENDING)]),
-            IndexModel([("state", ASCENDING), ("markedAt", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("markedAt", ASCENDING), ("dueAt", ASCENDING)]),
             IndexModel("leaseToken", partialFilterExpression={"leaseToken": {"$type": "string"}}),
             IndexModel("parkedUnder"),
         )

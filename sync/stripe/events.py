@@ -108,13 +108,14 @@ class StripeWorker:
                 await self._bell.wait(self._poll_s)
 
     async def _take(self, well: Callable[[], None]) -> list[Lease]:
-        most = self._concurrency
+        most, is_failing = self._concurrency, False
         if self._processor is not None:
             most = await self._backoff.most_at_a_time(most)
+            is_failing = self._backoff.state.is_failing
         if most <= len(self._held):
             return []
         until_at = self._rt.clock.now_at() + _LEASE_MS
-        leases = await self._queue.lease(limit=most - len(self._held), until_at=until_at)
+        leases = await self._queue.lease(limit=most - len(self._held), until_at=until_at, in_turn=is_failing)
         well()
         return leases
 
