@@ -17,6 +17,14 @@ from app.cli.mapping_file import Line, Seen, read_lines
 _LINKING: Final = "customerId outcome workspaceId message"
 _ONE: Final = f"... on LinkStripeCustomerPayload {{ replayed linking {{ {_LINKING} }} }}"
 _MANY: Final = f"... on LinkStripeCustomersPayload {{ linkings {{ {_LINKING} }} }}"
+_BY_EMAIL: Final = f"""... on LinkStripeCustomersByEmailPayload {{ linked left ambiguous unmatched
+  ambiguities {{ email customerIds workspaceIds message }} refused {{ {_LINKING} }} }}"""
+_AMBIGUITIES: Final[dict[str, output.Column]] = {
+    "E-MAIL": "email",
+    "CUSTOMERS": "customerIds",
+    "WORKSPACES": "workspaceIds",
+    "WHY": "message",
+}
 _BATCH: Final = 100
 _TOLD_EVERY: Final = 5_000
 _RIGHT: Final = ("LINKED", "UNCHANGED")
@@ -36,11 +44,17 @@ def link(
         typer.Option("--file", metavar="CSV", help="Many: a line each, customer and workspace; no other arguments."),
     ] = None,
     *,
+    by_email: Annotated[
+        bool,
+        typer.Option(
+            "--by-email", help="Every unlinked customer whose e-mail one workspace and no other customer has."
+        ),
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take both from whom they are linked to now; else that is a conflict.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --file: look at every line and change nothing.")
+        bool, typer.Option("--dry-run", help="With --file or --by-email: change nothing, tell what would come.")
     ] = False,
     skip_wrong: Annotated[
         bool, typer.Option("--skip-wrong", help="With --file: link the right lines although others are wrong.")
@@ -53,7 +67,11 @@ def link(
     A file is looked at whole first: where a line is wrong, every wrong one is told and nothing is linked, unless
     --skip-wrong. Given again, it links what is left. Needs the scope OPERATOR.
     """
-    if file is None:
+    if by_email:
+        if file or customer or idempotency_key or replace or skip_wrong:
+            raise CommandError("--by-email takes nothing but --dry-run and --json", ExitCode.USAGE)
+        _link_by_email(dry_run=dry_run, as_json=as_json)
+    elif file is None:
         if customer is None or workspace is None:
             raise CommandError("name a customer and a workspace, or a --file", ExitCode.USAGE)
         _link_one(customer, workspace, idempotency_key, replace=replace, as_json=as_json)
@@ -79,6 +97,26 @@ def _link_one(customer: str, workspace: str, key: str | None, *, replace: bool, 
     done = client.change("linkStripeCustomer", _ONE, key, **sent)["linking"]
     how = "was linked to" if done["outcome"] == "UNCHANGED" else "is linked to"
     output.answer(done, f"{customer} {how} {done['workspaceId']}", as_json=as_json)
+
+
+def _link_by_email(*, dry_run: bool, as_json: bool) -> None:
+    client, linked = Client.from_environment(), 0
+    while True:
+        done = client.change("linkStripeCustomersByEmail", _BY_EMAIL, None, dryRun=dry_run)
+        linked += done["linked"]
+        if dry_run or not done["left"] or not done["linked"]:
+            break
+        output.note(f"{linked} linked, {done['left']} left")
+    if as_json:
+        output.result_json({**done, "linked": linked})
+        return
+    verb = "would be linked" if dry_run else "linked"
+    output.result(
+        f"{linked} {verb}, {done['ambiguous']} ambiguous addresses, {done['unmatched']} customers without a match"
+    )
+    for refused in done["refused"]:
+        output.note(output.printable(f"{refused['customerId']}: {refused['message']}"))
+    output.section("Ambiguous", done["ambiguities"], _AMBIGUITIES)
 
 
 def _link_file(file: Path, *, replace: bool, dry_run: bool, skip_wrong: bool, as_json: bool) -> None:

@@ -26,6 +26,7 @@ from app.graphql.mutations.catalogue import CatalogueMutations
 from app.graphql.mutations.grants import GrantMutations
 from app.graphql.mutations.migrations import MigrationMutations
 from app.graphql.mutations.stripe_backfill import StripeBackfillMutations
+from app.graphql.mutations.stripe_emails import StripeEmailMutations
 from app.graphql.mutations.stripe_events import StripeEventMutations
 from app.graphql.mutations.stripe_links import StripeLinkMutations
 from app.graphql.mutations.stripe_reconcile import StripeReconcileMutations
@@ -87,6 +88,7 @@ class Mutation(
     StripeSyncMutations,
     StripeSetupMutations,
     StripeLinkMutations,
+    StripeEmailMutations,
     ApiKeyMutations,
     MigrationMutations,
     CatalogFileMutations,

@@ -9,6 +9,7 @@ from app.domain.audit import AuditEntry
 from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_email import CustomerContact
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
@@ -122,6 +123,10 @@ class RecordStore(Protocol):
 
     async def subscriptions_of_customers(self, customer_ids: Collection[str]) -> list[Subscription]:
         """Return the subscriptions that these customers of Stripe pay for, whichever workspaces they serve."""
+        ...
+
+    def customer_contacts(self) -> AsyncIterator[Sequence[CustomerContact]]:
+        """Yield, in batches, every mirrored customer that exists at Stripe."""
         ...
 
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:

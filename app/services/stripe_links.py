@@ -74,7 +74,7 @@ async def link_customer(rt: Runtime, principal: Principal, input: LinkCustomerIn
 
     async def decide() -> Sequence[Record]:
         await _fetch_unknown(rt, wanted.customer_id)
-        done[:] = await _link(rt, principal, LINK, (wanted,), replace=input.replace)
+        done[:] = await link_batch(rt, principal, LINK, (wanted,), replace=input.replace)
         _raise_wrong(done[0], wanted)
         return ()
 
@@ -90,10 +90,17 @@ async def link_customers(rt: Runtime, principal: Principal, input: LinkCustomers
     done: list[Linking] = []
 
     async def decide() -> Sequence[Record]:
-        done[:] = await _link(rt, principal, LINK_MANY, input.links, replace=input.replace)
+        done[:] = await link_batch(rt, principal, LINK_MANY, input.links, replace=input.replace)
         return ()
 
     return await _once(rt, principal, LINK_MANY, input, decide, done)
+
+
+async def link_batch(
+    rt: Runtime, principal: Principal, operation: str, wanted: Sequence[Link], *, replace: bool = False
+) -> tuple[Linking, ...]:
+    """Link those that can be, in one transaction; tell of each what came of it."""
+    return await _settle(rt, principal, operation, wanted, lambda found: _linkings(rt, found, wanted, replace=replace))
 
 
 async def unlink_customer(rt: Runtime, principal: Principal, input: UnlinkCustomerInput) -> LinkedCustomers:
@@ -130,12 +137,6 @@ async def _fetch_unknown(rt: Runtime, customer_id: str) -> None:
     if customer_id not in mirrors and rt.stripe is not None:
         with asking_stripe():
             await rt.sync.sync_customer(customer_id)
-
-
-async def _link(
-    rt: Runtime, principal: Principal, operation: str, wanted: Sequence[Link], *, replace: bool
-) -> tuple[Linking, ...]:
-    return await _settle(rt, principal, operation, wanted, lambda found: _linkings(rt, found, wanted, replace=replace))
 
 
 def _linkings(rt: Runtime, found: LinkedRecords, wanted: Sequence[Link], *, replace: bool) -> tuple[Linking, ...]:

@@ -37,6 +37,11 @@ def workspaces(db: AsyncDatabase[Raw], *, after: str | None, limit: int) -> Asyn
     return _page(db, WorkspaceDocument, [], after, limit)
 
 
+def customers() -> Raw:
+    """Return the filter for the customers that exist at Stripe."""
+    return {"type": "customer", **_MIRRORED}
+
+
 def owed_invoices(subscription_ids: Collection[str]) -> Raw:
     """Return the filter for the invoices of these subscriptions that are neither paid nor given up."""
     of_subscriptions = {"facts.subscriptionId": {"$in": list(subscription_ids)}}

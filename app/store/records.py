@@ -17,6 +17,7 @@ from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_email import CustomerContact
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
@@ -183,6 +184,12 @@ class MongoStore:
         found = self._mapped(Kind.SUBSCRIPTION, raws, from_document)
         return [record for record in found if isinstance(record, Subscription)]
 
+    async def customer_contacts(self) -> AsyncIterator[Sequence[CustomerContact]]:
+        shown = {"facts.email": 1, "workspaceId": 1, "parkedUnder": 1}
+        async with aclosing(self._batches(Kind.STRIPE_OBJECT, queries.customers(), shown)) as batches:
+            async for raws in batches:
+                yield [_contact(raw) for raw in raws]
+
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.owed_invoices(subscription_ids))
 
@@ -209,9 +216,9 @@ class MongoStore:
         found = self._mapped(Kind.STRIPE_OBJECT, raws, from_document)
         return [record for record in found if isinstance(record, StripeObject)]
 
-    async def _batches(self, kind: Kind, criteria: Raw | None) -> AsyncGenerator[list[Raw]]:
+    async def _batches(self, kind: Kind, criteria: Raw | None, shown: Raw | None = None) -> AsyncGenerator[list[Raw]]:
         collection = self._db[kind.value]
-        cursor = collection.find_raw_batches(criteria, batch_size=_BATCH)
+        cursor = collection.find_raw_batches(criteria, shown, batch_size=_BATCH)
         try:
             while True:
                 with self._mongo.deadline():
@@ -267,6 +274,17 @@ class MongoStore:
             version = int(found.get("version") or 1) if found else None
             message = f"{word(error.collection)} {error.key['_id']!r} exists already"
             raise ConflictError(message, current_version=version) from error
+
+
+def _contact(raw: Raw) -> CustomerContact:
+    facts, parents = cast("Raw", raw.get("facts") or {}), cast("list[Any]", raw.get("parkedUnder") or [])
+    email, owner = facts.get("email"), raw.get("workspaceId")
+    return CustomerContact(
+        id=str(raw["_id"]),
+        email=email if isinstance(email, str) else None,
+        workspace_id=owner if isinstance(owner, str) else None,
+        waits_for=str(parents[0]) if parents else None,
+    )
 
 
 def _prepared(

@@ -125,8 +125,50 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again_for_the_same(
     assert (keys[1], len(set(keys))) == (keys[2], 2)
 
 
+def by_email(**fields: Any) -> dict[str, Any]:
+    none: list[Any] = []
+    payload = {
+        "__typename": "LinkStripeCustomersByEmailPayload",
+        "linked": 0,
+        "left": 0,
+        "ambiguous": 0,
+        "unmatched": 0,
+    }
+    return {"data": {"linkStripeCustomersByEmail": {**payload, "ambiguities": none, "refused": none, **fields}}}
+
+
+def test_by_email_it_goes_on_until_nothing_is_left(entitled: Command, server: FakeGraphQL) -> None:
+    shared = {"email": "a@x.io", "customerIds": ["cus_8", "cus_9"], "workspaceIds": ["ws_1"], "message": "two have it"}
+    server.first = [by_email(linked=12_000, left=3_000)]
+    refused = {**linking("cus_7", None, "WORKSPACE_TAKEN"), "message": "taken meanwhile"}
+    server.answer = by_email(linked=2_999, ambiguous=1, unmatched=4, ambiguities=[shared], refused=[refused])
+
+    ran = entitled(*LINK, "--by-email")
+
+    assert ran.code == 0
+    assert "14999 linked, 1 ambiguous addresses, 4 customers without a match" in ran.out
+    assert "cus_8, cus_9" in ran.out
+    assert ran.err.splitlines() == ["12000 linked, 3000 left", "cus_7: taken meanwhile"]
+
+
+def test_by_email_a_dry_run_is_one_request(entitled: Command, server: FakeGraphQL) -> None:
+    server.answer = by_email(linked=5, unmatched=1)
+
+    ran = entitled(*LINK, "--by-email", "--dry-run", "--json")
+
+    assert (json.loads(ran.out)["linked"], len(server.requests)) == (5, 1)
+    assert server.requests[0]["variables"]["input"]["dryRun"] is True
+
+
 @pytest.mark.parametrize(
-    "arguments", [(), ("cus_1",), ("cus_1", "--file", "x.csv"), ("--file", "x.csv", "--idempotency-key", "k")]
+    "arguments",
+    [
+        ("--by-email", "cus_1"),
+        (),
+        ("cus_1",),
+        ("cus_1", "--file", "x.csv"),
+        ("--file", "x.csv", "--idempotency-key", "k"),
+    ],
 )
 def test_arguments_that_do_not_go_together_are_refused(
     entitled: Command, server: FakeGraphQL, arguments: tuple[str, ...]

@@ -96,6 +96,7 @@ ROOTS = {
             ("linkStripeCustomer", 'customerId: "a", workspaceId: "a"', Scope.OPERATOR),
             ("unlinkStripeCustomer", 'customerId: "a"', Scope.OPERATOR),
             ("linkStripeCustomers", "links: []", Scope.OPERATOR),
+            ("linkStripeCustomersByEmail", "", Scope.OPERATOR),
             ("createApiKey", 'name: "a", scopes: []', Scope.ADMIN),
             ("revokeApiKey", 'apiKeyId: "a"', Scope.ADMIN),
         ]

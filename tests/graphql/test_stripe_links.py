@@ -7,6 +7,9 @@ from support.api import Api
 from support.records import workspace
 from support.runtime import put, running
 
+from app.domain.stripe_facts import CustomerFacts
+from app.domain.stripe_object import StripeObject, StripeSource
+
 ONE = """mutation($key: String! = "k", $customer: ID! = "cus_1", $to: ID! = "acme", $replace: Boolean! = false) {
     linkStripeCustomer(input: { idempotencyKey: $key, customerId: $customer, workspaceId: $to, replace: $replace }) {
     __typename ... on LinkStripeCustomerPayload { replayed linking { customerId outcome workspaceId message } }
@@ -60,3 +63,24 @@ async def test_many_are_told_one_by_one(api: Api) -> None:
     assert (dry["dryRun"], [one["outcome"] for one in dry["linkings"]]) == (True, ["LINKED", "WORKSPACE_TAKEN"])
     assert "'ws_1' has the customer 'cus_1'" in dry["linkings"][1]["message"]
     assert (none["code"], none["path"]) == ("VALIDATION_FAILED", ["input", "links"])
+
+
+BY_EMAIL = """mutation { linkStripeCustomersByEmail(input: { idempotencyKey: "e" }) { __typename
+    ... on LinkStripeCustomersByEmailPayload { dryRun linked left ambiguous unmatched replayed
+        ambiguities { email customerIds workspaceIds message } refused { customerId } } } }"""
+
+
+async def test_an_address_that_several_have_is_told(api: Api) -> None:
+    await put(api.rt, workspace("ws_3", email="a@x.io"), workspace("ws_4", email="A@x.io"))
+    mirror = StripeObject(
+        id="cus_3", version=1, type="customer", raw="{}", source=StripeSource.FETCH, facts=CustomerFacts(email="a@x.io")
+    )
+    await api.rt.store.write([mirror], (), None)
+
+    told = (await api.data(BY_EMAIL))["linkStripeCustomersByEmail"]
+
+    message = "1 customer and 2 workspaces have it: link by hand, with `entitled stripe link`"
+    who = {"email": "a@x.io", "customerIds": ["cus_3"], "workspaceIds": ["ws_3", "ws_4"], "message": message}
+    assert told["ambiguities"] == [who]
+    assert (told["linked"], told["left"], told["ambiguous"], told["unmatched"]) == (0, 0, 1, 0)
+    assert (told["dryRun"], told["replayed"], told["refused"]) == (False, False, [])

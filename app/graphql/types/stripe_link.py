@@ -3,6 +3,7 @@
 import strawberry
 
 from app.domain import stripe_link as domain
+from app.domain.stripe_email import EmailAmbiguity
 from app.graphql.permissions import follows
 
 
@@ -25,4 +26,22 @@ class StripeLinking:
             outcome=linking.outcome,
             workspace_id=strawberry.ID(linking.workspace_id) if linking.workspace_id else None,
             message=linking.message,
+        )
+
+
+@strawberry.type(directives=follows(), description="An e-mail address that does not tell who pays for what.")
+class StripeEmailAmbiguity:
+    email: str = strawberry.field(description="In lower case.")
+    customer_ids: list[strawberry.ID] = strawberry.field(description="Stripe's customers that have it.")
+    workspace_ids: list[strawberry.ID] = strawberry.field(description="The workspaces that have it.")
+    message: str = strawberry.field(description="Why it does not tell, and what to do.")
+
+    @classmethod
+    def from_domain(cls, found: EmailAmbiguity) -> "StripeEmailAmbiguity":
+        """Translate."""
+        return cls(
+            email=found.email,
+            customer_ids=[strawberry.ID(name) for name in found.customer_ids],
+            workspace_ids=[strawberry.ID(name) for name in found.workspace_ids],
+            message=found.message,
         )
