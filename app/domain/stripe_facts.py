@@ -80,7 +80,7 @@ class PromotionCodeFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, re
     """What a person types to get a coupon."""
 
     code: str
-    coupon_id: str
+    coupon_id: str | None = None
     active: bool = True
     customer_id: str | None = None
     max_redemptions: int | None = None
@@ -105,7 +105,7 @@ class CheckoutSessionFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, 
     `mode`, `status` and `payment_status` are Stripe's words; a subscription is named only once there is one.
     """
 
-    mode: str
+    mode: str | None = None
     status: str | None = None
     payment_status: str | None = None
     customer_id: str | None = None

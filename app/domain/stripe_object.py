@@ -6,11 +6,41 @@ from typing import ClassVar, Final
 from app.domain.change import Instant, Kind, Record
 from app.domain.stripe_facts import StripeFacts
 
-SYNCED_TYPES: Final = ("customer", "product", "price", "subscription")
+ENTITLEMENTS: Final = "entitlements.active_entitlement_summary"
+
+SYNCED_TYPES: Final = (
+    "customer",
+    "product",
+    "price",
+    "coupon",
+    "promotion_code",
+    "billing.meter",
+    "subscription",
+    "subscription_schedule",
+    "invoice",
+    "checkout.session",
+    "payment_intent",
+    "charge",
+    "refund",
+    "dispute",
+    ENTITLEMENTS,
+)
 """The types of objects whose state we keep; events about others are stored and not used.
 
-In the order in which one batch takes them: a customer's link decides for its subscriptions.
+In the order in which one batch takes them: what others refer to comes first, a customer before its subscriptions.
 """
+
+_ENTITLEMENTS_OF: Final = "entitlements:"  # Stripe's own ids hold no colon
+
+
+def entitlements_id(customer_id: str) -> str:
+    """Return our id of a customer's active entitlements, which have none at Stripe."""
+    return _ENTITLEMENTS_OF + customer_id
+
+
+def customer_of_entitlements(id: str) -> str:
+    """Return the customer whose active entitlements have this id."""
+    return id.removeprefix(_ENTITLEMENTS_OF)
 
 
 class StripeSource(StrEnum):
@@ -37,6 +67,8 @@ class StripeObject(Record, frozen=True, kw_only=True, gc=False, rename="camel"):
 
     `fetch_sequence` orders fetches by when they started: a fetch that started earlier never overwrites a later one.
     `event_at` is the newest event's creation known to be reflected (whole seconds, as Stripe gives it).
+    `workspace_id` is a customer's and a subscription's; that of any other object is its customer's, asked for when it
+    is needed: so what comes before its customer is found later all the same, and nothing has to be released.
     `parked_under` names the parents (a customer's id, a workspace reference) whose arrival releases it.
     `linked_to` is the workspace that was decided for a customer here, and `linked_by` who did; `workspace_id` is the
     one that holds.

@@ -16,8 +16,9 @@ from app.runtime import Runtime
 from app.services.commit import commit
 from app.services.loading import find_workspaces
 from sync.stripe.decide import Fate, Verdict, View, decide
-from sync.stripe.decode import DecodeError, Links, decode_links
+from sync.stripe.decode import Links, decode_links
 from sync.stripe.readings import Reading
+from sync.stripe.wire import DecodeError
 
 OPERATION: Final = "syncStripe"
 _MOST_OBJECTS: Final = 16

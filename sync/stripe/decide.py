@@ -7,18 +7,16 @@ from typing import Final, TypeVar
 import msgspec
 
 from app.domain.change import Kind, Record
+from app.domain.stripe_event import ObjectName
+from app.domain.stripe_facts import CustomerFacts
 from app.domain.stripe_object import LinkedBy, StripeObject, StripeSource
 from app.domain.subscription import RANK, TERMINAL, Subscription, SubscriptionStatus, is_known_transition
 from app.domain.workspace import Workspace
-from sync.stripe.decode import (
-    NORM_VERSION,
-    DecodeError,
-    decode_customer,
-    decode_id,
-    decode_subscription,
-    workspace_ref,
-)
+from sync.stripe.decode import decode_subscription
+from sync.stripe.decode_facts import NORM_VERSION, decode_facts
 from sync.stripe.readings import Phase, Reading
+from sync.stripe.touched import touched
+from sync.stripe.wire import DecodeError, workspace_ref
 
 _R = TypeVar("_R", bound=Record)
 
@@ -36,7 +34,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a reading, and what must follow once it is stored.
 
     `parents` would release a parked object; `linked` is the customer that found its workspace, `left` the workspace
-    it was taken from; `missing_customer` one that was never fetched.
+    it was taken from; `missing_customer` one that was never fetched; `touched` are others that may have changed along.
     """
 
     fate: Fate
@@ -45,6 +43,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     linked: str | None = None
     left: str | None = None
     missing_customer: str | None = None
+    touched: tuple[ObjectName, ...] = ()
     is_unknown_transition: bool = False
     written_at: int | None = None
     """Known once it is stored."""
@@ -81,19 +80,25 @@ def decide(view: View, reading: Reading) -> Verdict:
     """Put into the view what the reading changes."""
     stored = view.get(StripeObject, reading.id)
     try:
-        if reading.type == "subscription":
-            return _decide_subscription(view, reading, stored)
-        if not _is_newer(stored, reading):
-            return _STALE
-        if reading.type == "customer":
-            return _decide_customer(view, reading, stored)
-        if not reading.gone:
-            decode_id(reading.raw)
+        match reading.type:
+            case "subscription":
+                return _decide_subscription(view, reading, stored)
+            case _ if not _is_newer(stored, reading):
+                return _STALE
+            case "customer":
+                return _decide_customer(view, reading, stored)
+            case _:  # where a type comes to have consequences of its own, its case calls this first
+                return _decide_mirror(view, reading, stored)
     except DecodeError as error:
         _keep_unread(view, reading, stored)
         return Verdict(fate=Fate.DEAD, reason=str(error))
-    view.put(_mirror(stored, reading))
-    return Verdict(fate=Fate.DONE)
+
+
+def _decide_mirror(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:
+    """Keep what Stripe says, whether or not its customer is known: nothing is parked, see `StripeObject`."""
+    mirror = _mirror(stored, reading)
+    view.put(mirror)
+    return Verdict(fate=Fate.DONE, touched=touched(mirror, stored) if reading.source is StripeSource.FETCH else ())
 
 
 _STALE: Final = Verdict(fate=Fate.STALE, reason="older than what is stored")
@@ -131,17 +136,19 @@ def _is_newer_status(
 
 
 def _decide_customer(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:
-    facts = None if reading.gone else decode_customer(reading.raw)
-    operators = _linked_by_operator(stored) if facts else None
+    mirror = _mirror(stored, reading)
+    operators = None if mirror.gone else _linked_by_operator(stored)
+    facts = mirror.facts if isinstance(mirror.facts, CustomerFacts) and not mirror.gone else None
     ref = facts.workspace_ref if facts and not operators else None
     workspace_id = operators or (view.refs.get(ref) if ref else None)
     before = stored.workspace_id if stored else None
     parents = (ref,) if ref and workspace_id is None else ()
-    view.put(_mirror(stored, reading, workspace_id=workspace_id, parked_under=parents))
+    linked = msgspec.structs.replace(mirror, workspace_id=workspace_id, parked_under=parents)
+    view.put(linked)
     if before and before != workspace_id:
         _unlink(view, before, reading.id)
-    if facts and workspace_id:
-        _link(view, workspace_id, reading.id, facts.created)
+    if workspace_id:
+        _link(view, workspace_id, linked)
     return Verdict(
         fate=Fate.PARKED if parents else Fate.DONE,
         reason=f"no workspace is named {ref!r}" if parents else None,
@@ -156,22 +163,22 @@ def _linked_by_operator(customer: StripeObject | None) -> str | None:
     return customer.linked_to if customer and customer.linked_by is LinkedBy.OPERATOR else None
 
 
-def _link(view: View, workspace_id: str, customer_id: str, created: int) -> None:
+def _link(view: View, workspace_id: str, customer: StripeObject) -> None:
     workspace = view.get(Workspace, workspace_id)
-    if workspace is None or workspace.stripe_customer_id == customer_id:
+    if workspace is None or workspace.stripe_customer_id == customer.id:
         return
     rival = view.get(StripeObject, workspace.stripe_customer_id) if workspace.stripe_customer_id else None
     # Of several customers that name one workspace the youngest is its own, in whatever order they were read; unless
     # somebody has linked one of them.
-    if rival and rival.workspace_id == workspace_id and not _linked_by_operator(view.get(StripeObject, customer_id)):
-        is_rivals = _linked_by_operator(rival) or _age(rival) > (created, customer_id)
+    if rival and rival.workspace_id == workspace_id and not _linked_by_operator(customer):
+        is_rivals = _linked_by_operator(rival) or _age(rival) > _age(customer)
         if is_rivals:
             return
-    view.put(msgspec.structs.replace(workspace, stripe_customer_id=customer_id))
+    view.put(msgspec.structs.replace(workspace, stripe_customer_id=customer.id))
 
 
 def _age(customer: StripeObject) -> tuple[int, str]:
-    return decode_customer(customer.raw).created, customer.id
+    return customer.facts.created_at if isinstance(customer.facts, CustomerFacts) else 0, customer.id
 
 
 def _unlink(view: View, workspace_id: str, customer_id: str) -> None:
@@ -236,7 +243,8 @@ def _end_subscription(
 def _keep_unread(view: View, reading: Reading, stored: StripeObject | None) -> None:
     # What the API says is kept also where we cannot read it; a payload that we cannot read says nothing.
     if reading.source is StripeSource.FETCH and _is_newer(stored, reading):
-        view.put(_mirror(stored, reading, workspace_id=stored.workspace_id if stored else None))
+        kept = msgspec.structs.replace(_mirror(stored, reading, is_read=False), facts=None)
+        view.put(msgspec.structs.replace(kept, workspace_id=stored.workspace_id if stored else None))
 
 
 def _mirror(
@@ -245,12 +253,17 @@ def _mirror(
     *,
     workspace_id: str | None = None,
     parked_under: tuple[str, ...] = (),
+    is_read: bool = True,
 ) -> StripeObject:
+    """Return the mirror after the reading; what is gone stays as it was last seen. Raises `DecodeError`."""
     before = stored or StripeObject(id=reading.id, type=reading.type, raw="", source=reading.source)
+    is_told = is_read and not reading.gone
+    facts = decode_facts(reading.type, reading.raw, before.facts) if is_told else before.facts
     return msgspec.structs.replace(
         before,
         type=reading.type,
         raw=before.raw if reading.gone and before.raw else reading.raw,
+        facts=facts,
         source=reading.source,
         fetch_sequence=max(before.fetch_sequence, reading.fetch_sequence),
         event_at=max(before.event_at or 0, reading.event_at),

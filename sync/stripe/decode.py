@@ -1,33 +1,27 @@
 """Stripe's JSON, of either API shape, to our records: pure, and on any input raises nothing but DecodeError."""
 
-from typing import Annotated, Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-import orjson
 
 from app.domain.subscription import PAST_DUE, Subscription, SubscriptionItem, SubscriptionStatus
+from sync.stripe.wire import (
+    DecodeError,
+    Id,
+    Priced,
+    Quantity,
+    Ref,
+    Reference,
+    Seconds,
+    clean,
+    id_of,
+    ms,
+    read,
+    ref_id,
+    workspace_ref,
+)
 
-NORM_VERSION = 1
-"""Raised when this module reads more out of the same JSON, so that mirrors of before can be told."""
-
-_MAX_SECONDS = 253_402_300_799  # the last second of year 9999: dates end there
-
-_Seconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SECONDS)]
-_Quantity = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x20]+$")]
 _T = TypeVar("_T")
-
-
-class DecodeError(Exception):
-    """The object is not what we know of Stripe; the message names the place."""
-
-
-class CustomerFacts(msgspec.Struct, frozen=True, gc=False):
-    """What we use of a customer. `workspace_ref` is our id or the external id of a workspace."""
-
-    id: str
-    created: int
-    workspace_ref: str | None
 
 
 class Links(msgspec.Struct, frozen=True, gc=False):
@@ -37,12 +31,8 @@ class Links(msgspec.Struct, frozen=True, gc=False):
     workspace_ref: str | None
 
 
-class _Ref(msgspec.Struct, gc=False):
-    id: _Id
-
-
 class _Linked(msgspec.Struct, gc=False):
-    customer: _Id | _Ref | None = None
+    customer: Reference = None
     metadata: dict[str, str] | None = None
 
 
@@ -54,19 +44,13 @@ class _Event(msgspec.Struct, gc=False):
     data: _Data
 
 
-class _Price(msgspec.Struct, gc=False):
-    id: _Id
-    lookup_key: str | None = None
-    product: _Id | _Ref | None = None
-
-
 class _Item(msgspec.Struct, gc=False):
-    id: _Id
-    price: _Id | _Price
-    created: _Seconds | None = None
-    current_period_start: _Seconds | None = None
-    current_period_end: _Seconds | None = None
-    quantity: _Quantity | None = None
+    id: Id
+    price: Id | Priced
+    created: Seconds | None = None
+    current_period_start: Seconds | None = None
+    current_period_end: Seconds | None = None
+    quantity: Quantity | None = None
 
 
 class _Items(msgspec.Struct, gc=False):
@@ -74,46 +58,28 @@ class _Items(msgspec.Struct, gc=False):
 
 
 class _Subscription(msgspec.Struct, gc=False):
-    id: _Id
-    customer: _Id | _Ref
+    id: Id
+    customer: Id | Ref
     status: str
-    created: _Seconds
+    created: Seconds
     items: _Items
-    start_date: _Seconds | None = None
-    billing_cycle_anchor: _Seconds | None = None
-    current_period_start: _Seconds | None = None
-    current_period_end: _Seconds | None = None
-    trial_start: _Seconds | None = None
-    trial_end: _Seconds | None = None
-    cancel_at: _Seconds | None = None
+    start_date: Seconds | None = None
+    billing_cycle_anchor: Seconds | None = None
+    current_period_start: Seconds | None = None
+    current_period_end: Seconds | None = None
+    trial_start: Seconds | None = None
+    trial_end: Seconds | None = None
+    cancel_at: Seconds | None = None
     cancel_at_period_end: bool = False
-    canceled_at: _Seconds | None = None
-    ended_at: _Seconds | None = None
+    canceled_at: Seconds | None = None
+    ended_at: Seconds | None = None
     metadata: dict[str, str] | None = None
-
-
-class _Customer(msgspec.Struct, gc=False):
-    id: _Id
-    created: _Seconds = 0
-    metadata: dict[str, str] | None = None
-
-
-def decode_customer(raw: str) -> CustomerFacts:
-    """Read a customer."""
-    customer = _read(raw, _Customer)
-    return CustomerFacts(customer.id, customer.created, workspace_ref(_clean(customer.metadata)))
-
-
-def decode_id(raw: str) -> str:
-    """Read the id of any object; of products and prices everything else is only mirrored."""
-    return _read(raw, _Ref).id
 
 
 def decode_links(raw: str) -> Links:
     """Read what a customer or a subscription is linked by."""
-    linked = _read(raw, _Linked)
-    customer_id = _id(linked.customer) if linked.customer else None
-    return Links(customer_id, workspace_ref(_clean(linked.metadata)))
+    linked = read(raw, _Linked)
+    return Links(ref_id(linked.customer), workspace_ref(linked.metadata))
 
 
 def decode_payload(payload: str) -> str:
@@ -126,7 +92,7 @@ def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provi
 
     `at` is when Stripe said so: of a price that replaced another it becomes the start.
     """
-    sub = _read(raw, _Subscription)
+    sub = read(raw, _Subscription)
     status = _status(sub.status)
     before = {item.id: item for item in stored.items} if stored else {}
     items = tuple(_item(item, sub, before.get(item.id), at) for item in sub.items.data)
@@ -134,35 +100,23 @@ def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provi
     record = Subscription(
         id=sub.id,
         workspace_id=stored.workspace_id if stored else "",
-        stripe_customer_id=_id(sub.customer),
+        stripe_customer_id=id_of(sub.customer),
         status=status,
         started_at=started * 1000,
         subscribed_at=sub.created * 1000,
         billing_anchor_at=(started if sub.billing_cycle_anchor is None else sub.billing_cycle_anchor) * 1000,
         items=items,
-        trial_start_at=_ms(sub.trial_start),
-        trial_end_at=_ms(sub.trial_end),
+        trial_start_at=ms(sub.trial_start),
+        trial_end_at=ms(sub.trial_end),
         cancel_at_period_end=sub.cancel_at_period_end,
-        cancel_at=_ms(sub.cancel_at),
-        canceled_at=_ms(sub.canceled_at),
-        ended_at=_ms(sub.ended_at),
-        metadata=_clean(sub.metadata),
+        cancel_at=ms(sub.cancel_at),
+        canceled_at=ms(sub.canceled_at),
+        ended_at=ms(sub.ended_at),
+        metadata=clean(sub.metadata),
         provisional=provisional,
     )
     record = _past_due(record, stored)
     return record if stored is None else _continue(record, stored)
-
-
-def workspace_ref(metadata: dict[str, str]) -> str | None:
-    """Return the workspace that Stripe metadata names, by our id or by the external id."""
-    return metadata.get("workspace_id", "").strip() or None
-
-
-def _read(raw: str, type: type[_T]) -> _T:
-    try:
-        return msgspec.convert(orjson.loads(raw), type)  # strict about all of it, and bounded in depth
-    except ValueError as error:
-        raise DecodeError(f"not a Stripe object as we know it: {error}") from error
 
 
 def _decode_json(text: str, type: type[_T]) -> _T:
@@ -184,7 +138,7 @@ def _item(item: _Item, sub: _Subscription, before: SubscriptionItem | None, at: 
     end = sub.current_period_end if item.current_period_end is None else item.current_period_end
     if start is None or end is None:
         raise DecodeError(f"item {item.id} has no period, neither has the subscription")
-    price = item.price if isinstance(item.price, _Price) else _Price(id=item.price)
+    price = item.price if isinstance(item.price, Priced) else Priced(id=item.price)
     return SubscriptionItem(
         id=item.id,
         price_id=price.id,
@@ -192,7 +146,7 @@ def _item(item: _Item, sub: _Subscription, before: SubscriptionItem | None, at: 
         current_period_start_at=start * 1000,
         current_period_end_at=end * 1000,
         lookup_key=price.lookup_key or _lookup_key_before(price.id, before),
-        product_id=_id(price.product) if price.product else None,
+        product_id=ref_id(price.product),
         quantity=1 if item.quantity is None else item.quantity,
     )
 
@@ -229,16 +183,3 @@ def _continue(record: Subscription, stored: Subscription) -> Subscription:
         created_at=stored.created_at,
         updated_at=stored.updated_at,
     )
-
-
-def _clean(metadata: dict[str, str] | None) -> dict[str, str]:
-    # NUL cannot stand in a key of a document
-    return {key.replace("\0", "\ufffd"): value.replace("\0", "\ufffd") for key, value in (metadata or {}).items()}
-
-
-def _id(ref: Any) -> str:
-    return ref.id if isinstance(ref, _Ref) else ref
-
-
-def _ms(seconds: int | None) -> int | None:
-    return None if seconds is None else seconds * 1000

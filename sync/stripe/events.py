@@ -27,10 +27,10 @@ from sync.cancellation import obey_cancellation
 from sync.stripe.backoff import Backoff
 from sync.stripe.batch import Batches
 from sync.stripe.decide import Fate, Verdict
-from sync.stripe.decode import DecodeError
 from sync.stripe.follow_up import follow_up
 from sync.stripe.notices import UPCOMING, tell_notices
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
+from sync.stripe.wire import DecodeError
 
 MOST_ATTEMPTS: Final = 12
 WORK: Final = "stripe_worker"

@@ -53,6 +53,7 @@ def price(id: str = "price_pro", lookup_key: str | None = "pro_monthly", **field
         "id": id,
         "object": "price",
         "created": T0,
+        "currency": "usd",
         "lookup_key": lookup_key,
         "product": "prod_pro",
         "unit_amount": 1000,

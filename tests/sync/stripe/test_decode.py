@@ -7,14 +7,9 @@ from hypothesis import strategies as st
 from support.stripe import DAY, T0, before_basil, customer, item, price, subscription
 
 from app.domain.subscription import Subscription, SubscriptionStatus
-from sync.stripe.decode import (
-    DecodeError,
-    decode_customer,
-    decode_id,
-    decode_links,
-    decode_payload,
-    decode_subscription,
-)
+from sync.stripe.decode import decode_links, decode_payload, decode_subscription
+from sync.stripe.decode_facts import decode_facts
+from sync.stripe.wire import DecodeError
 
 LATER = (T0 + 10 * DAY) * 1000
 
@@ -140,11 +135,6 @@ def test_a_record_continues_the_stored_one() -> None:
     assert (record.version, record.incarnation, record.workspace_id) == (7, "i", "ws_1")
 
 
-@pytest.mark.parametrize("ref", ["ws_1", "  ws_1 "])
-def test_a_customer_names_its_workspace(ref: str) -> None:
-    assert decode_customer(json.dumps(customer(workspace=ref))).workspace_ref == "ws_1"
-
-
 def test_metadata_with_a_nul_can_still_be_stored() -> None:
     assert read(subscription(metadata={"a\0b": "c\0"})).metadata == {"a\ufffdb": "c\ufffd"}
 
@@ -177,8 +167,6 @@ def nearly_subscriptions(draw: st.DrawFn) -> str:
 @given(TEXT | nearly_subscriptions())
 def test_decoding_never_raises_anything_but_decode_error(text: str) -> None:
     for decode in (
-        decode_customer,
-        decode_id,
         decode_links,
         decode_payload,
         lambda raw: decode_subscription(raw, stored=None, at=0, provisional=True),
@@ -203,8 +191,7 @@ def test_decoding_never_raises_anything_but_decode_error(text: str) -> None:
     ],
 )
 def test_hostile_json_is_refused(text: str) -> None:
-    for decode in (decode_customer, decode_id):
-        with pytest.raises(DecodeError):
-            decode(text)
+    with pytest.raises(DecodeError):
+        decode_facts("customer", text)
     with pytest.raises(DecodeError):
         decode_payload(text)
