@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
 from app.domain.stripe_object import SYNCED_TYPES
+from app.domain.stripe_subject import subject_of
 from app.ports.stripe import Inbox, SignatureError, WebhookVerifier
 from app.ports.system import Clock
 from app.telemetry import Metrics, logger
@@ -23,7 +23,6 @@ PATH: Final = "/webhooks/stripe"
 LIMIT_BYTES: Final = 512 * 1024
 
 _BODY_TIMEOUT_S: Final = 10
-_UPCOMING: Final = "invoice.upcoming"
 _MAX_SECONDS: Final = 253_402_300_799
 
 _log = logger(__name__)
@@ -35,33 +34,12 @@ class _Named(msgspec.Struct, gc=False):
 
 
 class _Object(msgspec.Struct, gc=False):
-    """`subscription` and `parent` name an invoice's subscription, before and since basil; read only where needed."""
-
     object: _Word | None = None
     id: _Word | None = None
-    subscription: Any = None
-    parent: Any = None
-
-
-class _Ref(msgspec.Struct, gc=False):
-    id: _Word
-
-
-class _Details(msgspec.Struct, gc=False):
-    subscription: _Word | _Ref | None = None
-
-
-class _Parent(msgspec.Struct, gc=False):
-    subscription_details: _Details | None = None
-
-
-class _Preview(msgspec.Struct, gc=False):
-    subscription: _Word | _Ref | None = None
-    parent: _Parent | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
-    object: _Object
+    object: dict[str, Any]
 
 
 class _Snapshot(msgspec.Struct, gc=False):
@@ -172,15 +150,18 @@ def read_event(body: bytes, *, received_at: int, livemode: bool | None) -> Strip
         if named.object != "event":
             raise EventRefusedError(400, "the body is not a Stripe event")
         snapshot = msgspec.convert(raw, _Snapshot)
+        return _from_snapshot(snapshot, body, received_at=received_at, livemode=livemode)
     except ValueError as error:
         raise EventRefusedError(400, f"the body is not a Stripe event as we know it: {error}"[:300]) from error
-    return _from_snapshot(snapshot, body, received_at=received_at, livemode=livemode)
 
 
 def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:
-    about = _about(snapshot)
+    told = msgspec.convert(snapshot.data.object, _Object)
+    subject = subject_of(snapshot.type, snapshot.data.object)
     is_foreign = _is_foreign(snapshot.account, is_live=snapshot.livemode, livemode=livemode)
-    reason = _reason_to_ignore(snapshot, about, is_foreign=is_foreign)
+    reason = _foreign_reason(snapshot.account, is_live=snapshot.livemode) if is_foreign else None
+    if subject is None and reason is None:
+        reason = f"no object that is used is told of by {told.object} {told.id or ''}".rstrip()
     return StripeEvent(
         id=snapshot.id,
         type=snapshot.type,
@@ -190,8 +171,8 @@ def _from_snapshot(snapshot: _Snapshot, body: bytes, *, received_at: int, livemo
         status=StripeEventStatus.IGNORED if reason else StripeEventStatus.RECEIVED,
         livemode=snapshot.livemode,
         api_version=snapshot.api_version,
-        object_type=about.object,
-        object_id=about.id,
+        object_type=subject.type if subject else told.object,
+        object_id=msgspec.convert(subject.id, _Word) if subject else told.id,
         reason=reason,
         foreign=is_foreign,
     )
@@ -213,34 +194,6 @@ def _foreign_reason(account: str | None, *, is_live: bool) -> str:
         f"it is of Stripe's {theirs} mode and STRIPE_SECRET_KEY of {ours} mode; "
         f"remove this endpoint in {theirs} mode, or set a key and a webhook secret of that mode"
     )
-
-
-def _about(snapshot: _Snapshot) -> _Object:
-    """Return what is to be looked at: of a preview, which cannot be asked for, its subscription."""
-    about = snapshot.data.object
-    if snapshot.type != _UPCOMING:
-        return about
-    with suppress(msgspec.ValidationError):
-        return _Object(
-            object="subscription", id=_subscription_id(msgspec.convert(about, _Preview, from_attributes=True))
-        )
-    return _Object(object="subscription")
-
-
-def _subscription_id(preview: _Preview) -> str | None:
-    details = preview.parent.subscription_details if preview.parent else None
-    ref = preview.subscription or (details.subscription if details else None)
-    return ref.id if isinstance(ref, _Ref) else ref
-
-
-def _reason_to_ignore(snapshot: _Snapshot, about: _Object, *, is_foreign: bool) -> str | None:
-    if is_foreign:
-        return _foreign_reason(snapshot.account, is_live=snapshot.livemode)
-    if about.object not in SYNCED_TYPES:
-        return f"objects of type {about.object} are not used"
-    if about.id is None:
-        return f"the event's {about.object} has no id"
-    return None
 
 
 def _from_thin(thin: _Thin, body: bytes, *, received_at: int, livemode: bool | None) -> StripeEvent:

@@ -44,6 +44,10 @@ class _Event(msgspec.Struct, gc=False):
     data: _Data
 
 
+class _Typed(msgspec.Struct, gc=False):
+    object: str
+
+
 class _Item(msgspec.Struct, gc=False):
     id: Id
     price: Id | Priced
@@ -85,6 +89,11 @@ def decode_links(raw: str) -> Links:
 def decode_payload(payload: str) -> str:
     """Return the object in an event's payload, as JSON."""
     return bytes(_decode_json(payload, _Event).data.object).decode()
+
+
+def decode_type(raw: str) -> str:
+    """Return Stripe's name of the object's type."""
+    return read(raw, _Typed).object
 
 
 def decode_subscription(raw: str, *, stored: Subscription | None, at: int, provisional: bool) -> Subscription:

@@ -28,7 +28,7 @@ from sync.stripe.backoff import Backoff
 from sync.stripe.batch import Batches
 from sync.stripe.decide import Fate, Verdict
 from sync.stripe.follow_up import follow_up
-from sync.stripe.notices import UPCOMING, tell_notices
+from sync.stripe.notices import tell_notices
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
 from sync.stripe.wire import DecodeError
 
@@ -41,6 +41,7 @@ _FORGOTTEN_MS: Final = 10_000  # longer than a webhook may take between storing 
 _FIRST_DELAY_MS: Final = 1_000
 _LONGEST_DELAY_MS: Final = 600_000
 _ERROR_LENGTH: Final = 500
+_ONLY_A_HINT: Final = "it tells that the object changed, not how: that takes STRIPE_SECRET_KEY"
 
 _log = logger(__name__)
 
@@ -173,13 +174,15 @@ class StripeWorker:
         verdicts: dict[str, Verdict] = {}
         told: dict[str, Reading] = {}
         for event in sorted(events, key=lambda event: (event.occurred_at, phase_of(event), event.received_at)):
-            if event.type == UPCOMING:
-                verdicts[event.id] = Verdict(fate=Fate.DONE)
-                continue
             try:
-                told[event.id] = from_event(event, id=dirty.id, type=dirty.type)
+                reading = from_event(event, id=dirty.id, type=dirty.type)
             except DecodeError as error:
                 verdicts[event.id] = Verdict(fate=Fate.DEAD, reason=str(error))
+                continue
+            if reading is None:
+                verdicts[event.id] = Verdict(fate=Fate.DONE, reason=_ONLY_A_HINT)
+            else:
+                told[event.id] = reading
         if told:
             verdicts.update(zip(told, await self._batches.submit(list(told.values())), strict=True))
         return [verdicts[event.id] for event in events]

@@ -10,13 +10,12 @@ from app.domain.change import Kind
 from app.domain.shown import instant_text
 from app.domain.stripe_event import StripeEvent
 from app.domain.stripe_object import StripeObject
+from app.domain.stripe_subject import UPCOMING
 from app.runtime import Runtime
 from app.services.billing_events import tell
 from app.telemetry import logger
-from sync.stripe.decode import DecodeError, decode_payload
-
-UPCOMING: Final = "invoice.upcoming"
-"""Its object is a preview, which cannot be asked for: the event is its subscription's."""
+from sync.stripe.decode import decode_payload
+from sync.stripe.wire import DecodeError
 
 _T = BillingEventType
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]

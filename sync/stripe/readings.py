@@ -7,7 +7,8 @@ import msgspec
 
 from app.domain.stripe_event import FetchedObject, StripeEvent
 from app.domain.stripe_object import StripeSource
-from sync.stripe.decode import decode_payload
+from app.domain.stripe_subject import UPCOMING
+from sync.stripe.decode import decode_payload, decode_type
 
 
 class Phase(IntEnum):
@@ -48,13 +49,15 @@ def from_fetched(fetched: FetchedObject, *, sequence: int, at: int, events: Iter
     )
 
 
-def from_event(event: StripeEvent, *, id: str, type: str) -> Reading:
-    """Read the object in an event. Raises `DecodeError`."""
-    phase = phase_of(event)
+def from_event(event: StripeEvent, *, id: str, type: str) -> Reading | None:
+    """Read the object in an event; None where another object tells that this one changed. Raises `DecodeError`."""
+    phase, raw = phase_of(event), decode_payload(event.payload)
+    if event.type == UPCOMING or decode_type(raw) != type:
+        return None
     return Reading(
         id=id,
         type=type,
-        raw=decode_payload(event.payload),
+        raw=raw,
         source=StripeSource.EVENT,
         at=event.occurred_at,
         event_at=event.occurred_at,

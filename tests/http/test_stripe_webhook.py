@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from support.clock import FrozenClock
 from support.runtime import FakeInbox
 from support.stripe import SECRET, T0, customer, event, sign, subscription
+from support.stripe_shapes import active_entitlements
 
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
@@ -84,22 +85,47 @@ async def test_an_unknown_type_is_stored_as_ignored() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type", "object"),
+    ("type", "told"),
     [
-        ("customer.updated", {"object": "customer"}),
-        ("invoice.upcoming", {"object": "invoice"}),
-        ("invoice.upcoming", {"object": "invoice", "id": "upcoming_in_1", "parent": {"subscription_details": 5}}),
+        pytest.param("invoice.upcoming", {"object": "invoice"}, id="of no subscription"),
+        pytest.param("customer.updated", {"object": "customer"}, id="without an id"),
+        pytest.param("payment_method.attached", {"object": "payment_method", "id": "pm_1"}, id="not used"),
     ],
 )
-async def test_an_event_that_names_nothing_to_be_looked_at_is_stored_as_ignored(
-    type: str, object: dict[str, Any]
+async def test_what_tells_of_no_object_that_is_used_is_stored_with_the_reason(type: str, told: dict[str, Any]) -> None:
+    hook = Hook()
+
+    answer = await hook.post(event("evt_1", type, told))
+
+    assert (answer.status_code, hook.stored().status) == (200, E.IGNORED)
+    assert (hook.stored().reason or "").startswith("no object that is used is told of by")
+
+
+@pytest.mark.parametrize(
+    ("type", "told", "about"),
+    [
+        pytest.param(
+            "entitlements.active_entitlement_summary.updated",
+            active_entitlements("sso"),
+            ("entitlements.active_entitlement_summary", "entitlements:cus_1"),
+            id="entitlements",
+        ),
+        pytest.param(
+            "invoice_payment.paid",
+            {"object": "invoice_payment", "id": "inpay_1", "invoice": "in_1"},
+            ("invoice", "in_1"),
+            id="payment of an invoice",
+        ),
+    ],
+)
+async def test_an_event_of_what_is_not_mirrored_itself_marks_what_it_tells_of(
+    type: str, told: dict[str, Any], about: tuple[str, str]
 ) -> None:
     hook = Hook()
 
-    answer = await hook.post(event("evt_1", type, object))
+    await hook.post(event("evt_1", type, told))
 
-    assert (answer.status_code, answer.json()["outcome"]) == (200, "ignored")
-    assert "has no id" in (hook.stored().reason or "")
+    assert (hook.stored().status, hook.stored().object_type, hook.stored().object_id) == (E.RECEIVED, *about)
 
 
 @pytest.mark.parametrize(

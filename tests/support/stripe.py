@@ -18,6 +18,7 @@ from app.domain.change import Kind, Record
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import FetchedObject, StripeEvent, StripeEventStatus
 from app.domain.stripe_object import StripeObject
+from app.domain.stripe_subject import subject_of
 from app.domain.subscription import Subscription
 from app.domain.workspace import Workspace
 from app.ports.stripe import PaymentProcessor
@@ -132,6 +133,8 @@ def event(id: str, type: str, object: Json, *, created: int = T0, **fields: Any)
 
 def stored_event(id: str, type: str, object: Json, *, created: int = T0, received_at: int | None = None) -> StripeEvent:
     """Build an event as the webhook hands it to the inbox."""
+    subject = subject_of(type, object)
+    assert subject is not None
     return StripeEvent(
         id=id,
         type=type,
@@ -139,8 +142,8 @@ def stored_event(id: str, type: str, object: Json, *, created: int = T0, receive
         received_at=created * 1000 if received_at is None else received_at,
         payload=json.dumps(event(id, type, object, created=created)),
         status=StripeEventStatus.RECEIVED,
-        object_type=object["object"],
-        object_id=object["id"],
+        object_type=subject.type,
+        object_id=subject.id,
     )
 
 
