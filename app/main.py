@@ -18,7 +18,8 @@ from app.cache.feed import Feed
 from app.domain.change import Kind
 from app.domain.stripe_event import StripeEvent
 from app.gateways.clock import SystemClock, Uuid7Ids
-from app.gateways.stripe import StripeProcessor, StripeSignatures, is_livemode
+from app.gateways.stripe import StripeProcessor, is_livemode
+from app.gateways.stripe_signatures import StripeSignatures
 from app.graphql.endpoint import graphql_routes
 from app.graphql.graphiql.routes import graphiql_routes
 from app.http.auth import authenticate

@@ -14,6 +14,7 @@ import stripe
 
 from app.domain.stripe_catalogue import StripeCatalogue, StripeFeature, StripePrice, StripeProduct
 from app.domain.stripe_event import FetchedObject
+from app.domain.stripe_object import ENTITLEMENTS, SYNCED_TYPES, customer_of_entitlements
 from app.domain.stripe_setup import AccountAccess, CreatedEndpoint, WebhookEndpoint
 from app.gateways.rates import LocalRates
 from app.gateways.stripe_answers import (
@@ -26,6 +27,7 @@ from app.gateways.stripe_answers import (
     read_page,
     to_endpoint,
 )
+from app.gateways.stripe_objects import ACTIVE_ENTITLEMENTS, FEATURES, PRODUCT_FEATURES, RESOURCES
 from app.ports.stripe import (
     CursorGoneError,
     ListedPage,
@@ -34,24 +36,10 @@ from app.ports.stripe import (
     ProcessorRefusedError,
     ProcessorUnavailableError,
     RateLimits,
-    SignatureError,
 )
-from app.ports.system import Clock
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-TOLERANCE_S: Final = 300
-"""How far a signature's time may be from ours, either way."""
-
-_PATHS: Final[Mapping[str, str]] = {
-    "customer": "/v1/customers",
-    "product": "/v1/products",
-    "price": "/v1/prices",
-    "subscription": "/v1/subscriptions",
-}
-_LISTS: Final[Mapping[str, str]] = {**_PATHS, "event": "/v1/events"}
-_ITEMS: Final = "/v1/subscription_items"
-_FEATURES: Final = "/v1/entitlements/features"
 _ENDPOINTS: Final = "/v1/webhook_endpoints"
 _PAGE: Final = 100
 _MAX_PAGES: Final = 50
@@ -95,11 +83,13 @@ class StripeProcessor:
         self._endpoint_rate_per_s = endpoint_rate_per_s
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
-        """Fetch one object; a subscription with every page of its items."""
-        if type not in _PATHS:
+        """Fetch one object with every page of the lists in it; active entitlements are made one of their list."""
+        if type not in SYNCED_TYPES:
             raise ProcessorRefusedError(f"objects of type {type!r} are not fetched")
         try:
-            answer = await self._get(_PATHS[type], id)
+            if type == ENTITLEMENTS:
+                return await self._entitlements(id)
+            answer = await self._get(RESOURCES[type].path, id, **_expand(RESOURCES[type].expand))
         except _GoneError:
             return FetchedObject(id=id, type=type, raw="", api_version=None, gone=True)
         found = json_object(answer.data)
@@ -110,10 +100,12 @@ class StripeProcessor:
         return FetchedObject(id=id, type=type, raw=raw, api_version=answer.headers.get("stripe-version"), gone=gone)
 
     async def list_page(self, listing: Listing, *, after: str | None) -> ListedPage:
-        """Read one page of a list; of subscriptions with every page of their items."""
+        """Read one page of a list, each object with every page of the lists in it."""
+        resource = RESOURCES[listing.type]
         params = dict(listing.filters) | ({"starting_after": after} if after else {})
+        expand = _expand(tuple(f"data.{field}" for field in resource.expand))
         try:
-            answer = await self._get(_LISTS[listing.type], limit=_PAGE, **params)
+            answer = await self._get(resource.path, limit=_PAGE, **params, **expand)
         except _GoneError as error:
             raise (CursorGoneError if after else ProcessorRefusedError)(str(error)) from error
         page = read_page(answer.body)
@@ -121,8 +113,11 @@ class StripeProcessor:
         ids, version = [id_of(one) for one in found], answer.headers.get("stripe-version")
         if after in ids or (page.has_more and not ids):
             raise ProcessorUnavailableError(f"the list of {listing.type}s does not go on after {after}")
+        featured = listing.type == "product" and bool(ids) and await self._has_features()
         objects = [
-            FetchedObject(id, listing.type, await self._whole(listing.type, one, bytes(raw).decode()), version)
+            FetchedObject(
+                id, listing.type, await self._whole(listing.type, one, bytes(raw).decode(), featured=featured), version
+            )
             for id, one, raw in zip(ids, found, page.data, strict=True)  # noqa: A001 - the API's word
         ]
         return ListedPage(tuple(objects), ids[-1] if page.has_more else None)
@@ -130,9 +125,9 @@ class StripeProcessor:
     async def catalogue(self) -> StripeCatalogue:
         """Read every product and price, archived ones too, and the features that are offered and given."""
         try:
-            products = await self._read_all(StripeProduct, _PATHS["product"])
-            prices = await self._read_all(StripePrice, _PATHS["price"])
-            features = await self._read_all(StripeFeature, _FEATURES)
+            products = await self._read_all(StripeProduct, RESOURCES["product"].path)
+            prices = await self._read_all(StripePrice, RESOURCES["price"].path)
+            features = await self._read_all(StripeFeature, FEATURES)
         except _GoneError as error:  # what a page ended with
             raise ProcessorUnavailableError(f"deleted while the lists were read: {error}") from error
         offered = (product.id for product in products if product.active and features)
@@ -143,7 +138,7 @@ class StripeProcessor:
         """Ask each list that we read for one object, and tell what the key may not read."""
         modes: list[bool] = []
         missing: list[str] = []
-        for path in (*_LISTS.values(), _FEATURES, _ENDPOINTS):
+        for path in (*(resource.path for resource in RESOURCES.values()), FEATURES, _ENDPOINTS):
             try:
                 page = json_object((await self._get(path, limit=1)).data)
             except PermissionMissingError as error:
@@ -177,23 +172,45 @@ class StripeProcessor:
         """Close the connections."""
         await self._transport.close_async()
 
-    async def _whole(self, type: str, found: dict[str, Any], body: str) -> str:
-        """Return an object as JSON with every page of its sub-lists; untouched where all are in it."""
-        if type != "subscription":
-            return body
-        listing = json_object(found.get("items"))
-        if not listing.get("has_more"):
-            return body
+    async def _whole(self, type: str, found: dict[str, Any], body: str, *, featured: bool = True) -> str:
+        """Return an object as JSON with every page of the lists in it; untouched where nothing is to be added.
+
+        A product gets its features, which are asked for only where the account is `featured`.
+        """
+        id, parts = id_of(found), dict[str, Any]()  # noqa: A001 - the API's word
         try:
-            items = await self._rest_of(json_array(listing.get("data")), _ITEMS, subscription=found["id"])
+            for sublist in RESOURCES[type].sublists:
+                listing = json_object(found.get(sublist.field))
+                if listing.get("has_more"):
+                    known = json_array(listing.get("data"))
+                    rest = self._rest_of(known, sublist.path, *sublist.segments(id), **sublist.filters(id))
+                    parts[sublist.field] = {**listing, "data": await rest, "has_more": False}
+            if type == "product":
+                attached = await self._rest_of([], RESOURCES[type].path, id, "features") if featured else []
+                parts[PRODUCT_FEATURES] = {"object": "list", "data": attached, "has_more": False}
         except _GoneError as error:
-            raise ProcessorUnavailableError(f"deleted while its items were read: {error}") from error
-        merged = {**found, "items": {**listing, "data": items, "has_more": False}}
-        return orjson.dumps(merged).decode()
+            raise ProcessorUnavailableError(f"deleted while its lists were read: {error}") from error
+        return orjson.dumps({**found, **parts}).decode() if parts else body
+
+    async def _entitlements(self, id: str) -> FetchedObject:
+        """Read a customer's active entitlements into one object, as their event has it."""
+        customer = customer_of_entitlements(id)
+        active = await self._rest_of([], ACTIVE_ENTITLEMENTS, customer=customer)
+        listing = {"object": "list", "data": active, "has_more": False}
+        summary = {"object": ENTITLEMENTS, "customer": customer, "entitlements": listing, "livemode": self.livemode}
+        return FetchedObject(id=id, type=ENTITLEMENTS, raw=orjson.dumps(summary).decode(), api_version=self.api_version)
+
+    async def _has_features(self) -> bool:
+        """Tell whether the account has any feature, archived or not: without one, no product needs to be asked."""
+        for filters in ({}, {"archived": "true"}):
+            page = json_object((await self._get(FEATURES, limit=1, **filters)).data)
+            if json_array(page.get("data")):
+                return True
+        return False
 
     async def _features_of(self, product: str) -> tuple[str, ...]:
         try:
-            attached = await self._read_all(Attached, _PATHS["product"], product, "features")
+            attached = await self._read_all(Attached, RESOURCES["product"].path, product, "features")
         except _GoneError:
             return ()
         return tuple(one.entitlement_feature.id for one in attached)
@@ -215,7 +232,9 @@ class StripeProcessor:
                 break
         raise ProcessorUnavailableError(f"the list of {path} does not end after {_MAX_PAGES} pages")
 
-    async def _get(self, path: str, *segments: str, **params: str | int | None) -> stripe.StripeResponse:
+    async def _get(
+        self, path: str, *segments: str, **params: str | int | Sequence[str] | None
+    ) -> stripe.StripeResponse:
         return await self._request("get", path, *segments, **params)
 
     async def _post(self, path: str, *segments: str, **params: Any) -> dict[str, Any]:
@@ -236,22 +255,8 @@ class StripeProcessor:
             raise _translate(error) from None  # its arguments hold the whole body
 
 
-class StripeSignatures:
-    """Tells whether a webhook's raw body was signed with one of our secrets, just now."""
-
-    def __init__(self, secrets: Sequence[str], clock: Clock) -> None:
-        self._secrets = tuple(secrets)
-        self._clock = clock
-
-    def verify(self, payload: bytes, header: str | None) -> None:
-        """Raise `SignatureError` unless one secret made the signature, not more than 300 s before or after now."""
-        if header is None or not header.isascii():
-            raise SignatureError("the Stripe-Signature header is missing or malformed")
-        if not any(_is_signed(payload, header, secret) for secret in self._secrets):
-            raise SignatureError("the signature matches no webhook secret")
-        # The SDK lets times of the future pass, and asks the system's clock.
-        if abs(self._clock.now_at() / 1000 - _signed_at_s(header)) > TOLERANCE_S:
-            raise SignatureError(f"the signature's time is more than {TOLERANCE_S} s from ours")
+def _expand(fields: tuple[str, ...]) -> dict[str, list[str]]:
+    return {"expand": list(fields)} if fields else {}
 
 
 def is_livemode(api_key: str) -> bool:
@@ -333,15 +338,3 @@ def _is_too_much(error: stripe.StripeError) -> bool:
 def _retry_after_s(error: stripe.StripeError) -> float | None:
     text = (error.headers or {}).get("retry-after", "")
     return float(text) if text.isdigit() and text.isascii() else None
-
-
-def _is_signed(payload: bytes, header: str, secret: str) -> bool:
-    try:
-        return stripe.WebhookSignature.verify_header(payload, header, secret)  # pyright: ignore[reportUnknownMemberType] - the SDK leaves a parameter untyped
-    except (stripe.SignatureVerificationError, UnicodeDecodeError):
-        return False
-
-
-def _signed_at_s(header: str) -> int:
-    parts = (part.split("=", 2) for part in header.split(","))
-    return int(next(part[1] for part in parts if part[0] == "t"))

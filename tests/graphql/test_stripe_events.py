@@ -197,7 +197,7 @@ async def test_a_dry_run_counts_and_marks_nothing(api: Api) -> None:
     [
         {},
         {"object": {"type": "customer", "id": "cus_1"}, "failedSinceAt": stamp(NOW)},
-        {"object": {"type": "charge", "id": "ch_1"}},
+        {"object": {"type": "payment_method", "id": "pm_1"}},
         {"object": {"type": "customer", "id": ""}},
         {"receivedToAt": stamp(NOW)},
         {"receivedFromAt": stamp(NOW), "receivedToAt": stamp(NOW)},

@@ -14,7 +14,7 @@ from support.stripe_shapes import active_entitlements
 
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import StripeEvent, StripeEventStatus
-from app.gateways.stripe import StripeSignatures
+from app.gateways.stripe_signatures import StripeSignatures
 from app.http.stripe_webhook import LIMIT_BYTES, PATH, webhook_route
 from app.telemetry import Metrics
 

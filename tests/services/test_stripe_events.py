@@ -92,7 +92,7 @@ async def test_an_event_without_an_object_cannot_be_replayed(rt: Runtime) -> Non
     "fields",
     [
         pytest.param({"foreign": True, "reason": "it is of the other mode"}, id="another mode"),
-        pytest.param({"object_type": "charge", "object_id": "ch_1"}, id="a type that is not used"),
+        pytest.param({"object_type": "payment_method", "object_id": "pm_1"}, id="a type that is not used"),
     ],
 )
 async def test_an_event_whose_object_cannot_be_asked_for_is_not_replayed(rt: Runtime, fields: dict[str, Any]) -> None:

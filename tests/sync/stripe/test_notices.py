@@ -178,7 +178,7 @@ async def test_a_parked_event_tells_once_its_workspace_is_known(sync: Sync) -> N
     processor = FakeProcessor(trial(workspace=None), customer())
     await sync.receive(WILL_END, trial())
     await sync.settle(processor)
-    assert await told(sync) == []
+    assert await told(sync, T.SUBSCRIPTION_TRIAL_ENDING) == []
 
     processor.put(customer(workspace="ws_1"))
     await sync.receive("customer.updated", customer())

@@ -34,7 +34,7 @@ from app.domain.entitlement import evaluate
 from app.domain.plan import FeatureType, PlanFeature
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.subscription import SubscriptionStatus
-from app.gateways.stripe import StripeSignatures
+from app.gateways.stripe_signatures import StripeSignatures
 from app.http.stripe_webhook import PATH, webhook_route
 from app.ports.stripe import Listing
 from sync.stripe.lists import EVERYTHING, Lists
