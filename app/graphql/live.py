@@ -3,18 +3,22 @@
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 
 import strawberry
 
 from app.cache.feed import SYNC_TOPIC, Subscriber
-from app.domain.errors import UnavailableError
+from app.domain.billing_event import BillingEventFilter, BillingEventType
+from app.domain.errors import NotReadyError, UnavailableError
 from app.domain.threshold import Reached, still_running, thresholds_reached
 from app.graphql.context import Context, Info, find_state
-from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, requires
+from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, READS_EVENTS, requires
+from app.graphql.types.billing_event import BillingEvent
 from app.graphql.types.decision import Answers, answers, to_set, unknown_answers
 from app.graphql.types.entitlement import Entitlement, EntitlementSet
 from app.graphql.types.sync_status import SyncStatus
 from app.graphql.types.usage import UsageThreshold
+from app.services.billing_events import follow
 
 RETRY_S = 0.5
 """How soon an answer that is not known is tried again: loading, or the database away."""
@@ -79,6 +83,23 @@ class Live:
                     await _changed(context, workspace_id, changes, found)
 
     @strawberry.subscription(
+        directives=requires(*READS_EVENTS),
+        description=(
+            "What happens to customers' billing from now on, each event once, the oldest first: what this replica "
+            "records at once, what others do within two seconds. A slow reader gets every event, later. What was "
+            "missed while nobody was connected, `billingEvents` tells. A workspace that is unknown is waited for."
+        ),
+    )
+    async def billing_event_occurred(
+        self, info: Info, workspace_id: strawberry.ID | None = None, types: list[BillingEventType] | None = None
+    ) -> AsyncGenerator[BillingEvent, None]:
+        owner = None if workspace_id is None else await _known(info.context, workspace_id)
+        wanted = BillingEventFilter(workspace_id=owner, types=tuple(dict.fromkeys(types or ())))
+        async with aclosing(follow(info.context.rt, wanted)) as events:
+            async for event in events:
+                yield BillingEvent.from_domain(event)
+
+    @strawberry.subscription(
         directives=requires(*OPERATES), description="How true RAM is: now, and again whenever it differs."
     )
     async def sync_status_changed(self, info: Info) -> AsyncGenerator[SyncStatus, None]:
@@ -91,6 +112,16 @@ class Live:
                     sent = status
                     yield SyncStatus.from_domain(status)
                 await changes.wait(SYNC_REFRESH_S)
+
+
+async def _known(context: Context, ref: str) -> str:
+    """Return our id of a workspace, once there is one."""
+    with context.rt.cache.feed.subscribe(ref) as changes:
+        while True:
+            with suppress(NotReadyError, UnavailableError):
+                if found := await context.workspace_id(ref):
+                    return found
+            await changes.wait(RETRY_S)
 
 
 def _topics(context: Context, ref: str) -> tuple[str, ...]:

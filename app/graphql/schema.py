@@ -37,6 +37,7 @@ from app.graphql.mutations.usage import UsageMutations
 from app.graphql.mutations.workspaces import WorkspaceMutations
 from app.graphql.queries.api_keys import ApiKeyQueries
 from app.graphql.queries.audit import AuditQueries
+from app.graphql.queries.billing_events import BillingEventQueries
 from app.graphql.queries.catalog_file import CatalogFileQueries
 from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
@@ -61,6 +62,7 @@ class Query(
     EntitlementQueries,
     WorkspaceQueries,
     SubscriptionQueries,
+    BillingEventQueries,
     CatalogueQueries,
     SyncQueries,
     StripeBackfillQueries,

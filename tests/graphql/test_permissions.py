@@ -45,6 +45,7 @@ ROOTS = {
     'to: "2026-01-02T00:00:00Z") { amount } }': READS_USAGE,
     "{ catalogFile }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ stripeCatalogFile }": {Scope.CATALOG_WRITE},
+    "{ billingEvents { nodes { id } } }": {Scope.BILLING_READ, Scope.OPERATOR},
     "{ auditLog { nodes { id } } }": {Scope.OPERATOR},
     "{ auditChain { intact } }": {Scope.OPERATOR},
     "{ apiKeys { id } }": {Scope.ADMIN},

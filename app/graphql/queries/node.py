@@ -14,6 +14,7 @@ from app.graphql.permissions import check_type, requires
 from app.graphql.queries.migrations import find_migration
 from app.graphql.types.api_key import ApiKey
 from app.graphql.types.audit import AuditEntry
+from app.graphql.types.billing_event import BillingEvent
 from app.graphql.types.catalogue import AddOn, Feature, Plan, plan_or_add_on
 from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
 from app.graphql.types.migration import CatalogMigration
@@ -91,6 +92,11 @@ async def _audit_entry(info: Info, id: str) -> AuditEntry | None:
     return AuditEntry.from_domain(found) if found else None
 
 
+async def _billing_event(info: Info, id: str) -> BillingEvent | None:
+    found = await info.context.rt.billing_events.event(id) if is_storable(id) else None
+    return BillingEvent.from_domain(found) if found else None
+
+
 async def _usage_event(info: Info, id: str) -> UsageEvent | None:
     found = (await info.context.rt.ledger.events((id,))).get(id) if is_storable(id) else None
     return UsageEvent.from_domain(found) if found else None
@@ -105,6 +111,7 @@ _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.OVERRIDE: (EntitlementOverride, _override),
     ids.API_KEY: (ApiKey, _api_key),
     ids.AUDIT_ENTRY: (AuditEntry, _audit_entry),
+    ids.BILLING_EVENT: (BillingEvent, _billing_event),
     ids.MIGRATION: (CatalogMigration, find_migration),
     ids.USAGE_EVENT: (UsageEvent, _usage_event),
     STRIPE_EVENT: (StripeEvent, _stripe_event),

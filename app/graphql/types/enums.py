@@ -1,11 +1,6 @@
 """The domain's enums as GraphQL shows them: names SCREAMING, a description for each value."""
 
-from collections.abc import Mapping
-from enum import EnumMeta, StrEnum
-from typing import Any, cast
-
-import strawberry
-from strawberry.types.enum import StrawberryEnumDefinition
+from enum import StrEnum
 
 from app.domain.api_key import Scope
 from app.domain.audit import ActorKind
@@ -33,6 +28,7 @@ from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
 from app.domain.usage import UsageKind
 from app.domain.usage_summary import Granularity
+from app.graphql.types.exposing import expose
 from app.services.catalogue.difference import ChangeAction, ChangeKind
 
 
@@ -43,28 +39,20 @@ class ResyncScope(StrEnum):
     WORKSPACE = "WORKSPACE"
 
 
-def _expose(enum: EnumMeta, description: str, values: Mapping[str, str], *, name: str | None = None) -> None:
-    """Make a domain enum part of the schema. Every value must be described."""
-    strawberry.enum(enum, description=description, name=name)
-    definition = cast("StrawberryEnumDefinition", cast("Any", enum).__strawberry_definition__)
-    for value in definition.values:
-        value.description = values[value.name]
-
-
-_expose(
+expose(
     Scope,
     "What an API key may do.",
     {
         "ENTITLEMENTS_READ": "Checks, entitlements, subscriptions, the catalogue, and their live changes.",
         "USAGE_WRITE": "Consume, reserve, settle and record usage.",
-        "BILLING_READ": "Workspaces and subscriptions.",
+        "BILLING_READ": "Workspaces, subscriptions and billing events.",
         "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
         "CATALOG_WRITE": "Create features and plans.",
         "OPERATOR": "Sync status, Stripe's events, resync and replay, the audit.",
         "ADMIN": "Create and revoke API keys, with any scope; backfill from Stripe. Includes no other scope.",
     },
 )
-_expose(
+expose(
     AccessDeniedReason,
     "Why access is denied. The most specific reason is given.",
     {
@@ -86,7 +74,7 @@ _expose(
         "STATE_UNKNOWN": "The service cannot tell now: it is loading, or its database does not answer. Ask again.",
     },
 )
-_expose(
+expose(
     FeatureType,
     "What kind of thing a feature is.",
     {
@@ -96,12 +84,12 @@ _expose(
         "CREDIT": "A credit type, whose balance plans and grants fill; or what draws on one at a cost per unit.",
     },
 )
-_expose(
+expose(
     MeterType,
     "How a METERED feature is counted.",
     {"INCREMENTAL": "Counts up and resets: API calls.", "FLUCTUATING": "A level that rises and falls: seats."},
 )
-_expose(
+expose(
     ValueType,
     "The type of a CONFIG feature's value.",
     {
@@ -111,7 +99,7 @@ _expose(
         "ENUM": "A list of strings out of the feature's enumValues.",
     },
 )
-_expose(
+expose(
     LimitBehavior,
     "What happens beyond the limit.",
     {
@@ -121,7 +109,7 @@ _expose(
         "UNLIMITED": "There is no limit; `limit` and `remaining` are null.",
     },
 )
-_expose(
+expose(
     ResetPeriod,
     "When usage starts from zero again. Months are counted from an anchor and clamp to the month's last day.",
     {
@@ -135,7 +123,7 @@ _expose(
         "BILLING_CYCLE": "With Stripe's billing period.",
     },
 )
-_expose(
+expose(
     MergeRule,
     "How values of several plans and grants become one.",
     {
@@ -146,17 +134,17 @@ _expose(
         "LATEST": "That of the plan that started last.",
     },
 )
-_expose(
+expose(
     AccessLevel,
     "What a plan allows while a subscription is past due or paused.",
     {"FULL": "Everything.", "READ_ONLY": "Reading; no further usage.", "NONE": "Nothing."},
 )
-_expose(
+expose(
     PlanStatus,
     "Whether a plan is offered.",
     {"ACTIVE": "Offered.", "ARCHIVED": "Serves those who have it; not offered any more."},
 )
-_expose(
+expose(
     MigrationStatus,
     "How a migration of subscribers stands.",
     {
@@ -166,7 +154,7 @@ _expose(
         "FAILED": "It cannot go on; `failure` tells why.",
     },
 )
-_expose(
+expose(
     GrantSource,
     "Where a contribution comes from.",
     {
@@ -181,7 +169,7 @@ _expose(
         "STRIPE_ENTITLEMENT": "Stripe's own entitlement of the same lookup key; of BOOLEAN features only.",
     },
 )
-_expose(
+expose(
     UsageKind,
     "What an entry of the ledger tells of.",
     {
@@ -194,7 +182,7 @@ _expose(
         "RELEASE": "A reservation that was given back.",
     },
 )
-_expose(
+expose(
     RemedyKind,
     "What is to be done about a denial.",
     {
@@ -205,12 +193,12 @@ _expose(
         "WAIT_UNTIL": "Wait: the clock alone will do.",
     },
 )
-_expose(
+expose(
     Granularity,
     "How long one slice of a summary is, in UTC.",
     {"HOUR": "An hour.", "DAY": "A day.", "MONTH": "A calendar month."},
 )
-_expose(
+expose(
     SubscriptionStatus,
     "Stripe's eight statuses. TRIALING, ACTIVE, and PAST_DUE within grace entitle.",
     {
@@ -224,7 +212,7 @@ _expose(
         "CANCELED": "Ended. Final.",
     },
 )
-_expose(
+expose(
     StripeEventStatus,
     "What became of a Stripe event.",
     {
@@ -236,7 +224,7 @@ _expose(
         "DISCARDED": "Was dead, and somebody has given it up; `discard` tells who and why.",
     },
 )
-_expose(
+expose(
     StripeObjectState,
     "How an object waits of which something is to be learned.",
     {
@@ -245,7 +233,7 @@ _expose(
         "DEAD": "Failed too often.",
     },
 )
-_expose(
+expose(
     WorkerState,
     "How a background worker is.",
     {
@@ -255,7 +243,7 @@ _expose(
         "OFF": "Does not run in this process.",
     },
 )
-_expose(
+expose(
     StripeSyncMode,
     "How facts come from Stripe.",
     {
@@ -264,23 +252,23 @@ _expose(
         "OFF": "There is no webhook secret.",
     },
 )
-_expose(
+expose(
     ResyncScope,
     "How much a resync covers.",
     {"ALL": "Everything held in RAM.", "WORKSPACE": "The workspace named by `workspaceId`."},
 )
-_expose(
+expose(
     ActorKind,
     "What sort of actor changed a record.",
     {"API_KEY": "A caller.", "STRIPE": "Stripe's events.", "SYSTEM": "A job of the service, or its command line."},
 )
-_expose(
+expose(
     Kind,
     "The kinds of records.",
     {kind.name: f"A document of the collection `{kind.value}`." for kind in Kind},
     name="RecordKind",
 )
-_expose(
+expose(
     BackfillStatus,
     "How far a backfill from Stripe is.",
     {
@@ -290,7 +278,7 @@ _expose(
     },
     name="StripeBackfillStatus",
 )
-_expose(
+expose(
     FaultCode,
     "What is wrong with the audit's chain.",
     {
@@ -306,7 +294,7 @@ _expose(
     },
     name="AuditFaultCode",
 )
-_expose(
+expose(
     ChangeKind,
     "What a part of the catalogue is.",
     {
@@ -317,7 +305,7 @@ _expose(
     },
     name="CatalogChangeKind",
 )
-_expose(
+expose(
     ChangeAction,
     "What applying a catalogue's file does to a part of the catalogue.",
     {
@@ -329,7 +317,7 @@ _expose(
     },
     name="CatalogChangeAction",
 )
-_expose(
+expose(
     SetupAction,
     "What is changed of a webhook endpoint at Stripe.",
     {
@@ -339,7 +327,7 @@ _expose(
     },
     name="StripeSetupAction",
 )
-_expose(
+expose(
     SetupFindingCode,
     "What is for a person to change at Stripe.",
     {
@@ -350,7 +338,7 @@ _expose(
     },
     name="StripeSetupFindingCode",
 )
-_expose(
+expose(
     LinkOutcome,
     "What came of linking a Stripe customer to a workspace.",
     {
