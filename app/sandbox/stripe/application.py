@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from app.sandbox.stripe import api, checkout_pages, clock_control, control
+from app.sandbox.stripe import api, checkout_pages, clock_control, control, portal_pages
 from app.sandbox.stripe.sandbox import Sandbox
 
 
@@ -19,6 +19,5 @@ def make_application(sandbox: Sandbox) -> Starlette:
             for task in work:
                 task.cancel()
 
-    return Starlette(
-        routes=[*control.routes(sandbox), *checkout_pages.routes(sandbox), *api.routes(sandbox)], lifespan=run
-    )
+    pages = [*checkout_pages.routes(sandbox), *portal_pages.routes(sandbox)]
+    return Starlette(routes=[*control.routes(sandbox), *pages, *api.routes(sandbox)], lifespan=run)

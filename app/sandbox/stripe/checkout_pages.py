@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.stripe import checkout
-from app.sandbox.stripe.cards import find_card
 from app.sandbox.stripe.checkout import DEBIT_PAID, DEBIT_UNPAID, NOTHING, Attempt
 from app.sandbox.stripe.checkout_discounts import find_code, with_discount
 from app.sandbox.stripe.checkout_params import KIND
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.life import run_due
+from app.sandbox.stripe.means import authentication_form, card_choice, choice
 from app.sandbox.stripe.pages import (
     Html,
     button,
@@ -35,18 +35,7 @@ from app.sandbox.stripe.wire import JsonObject
 
 _Answer: TypeAlias = Callable[[Sandbox, JsonObject, dict[str, str]], Response]
 _PATH: Final = "/c/pay"
-_HINTS: Final = {
-    "visa": "works",
-    "mastercard": "works",
-    "authenticationRequired": "asks for authentication, at every payment",
-    "chargeCustomerFail": "works now, is declined when a subscription renews",
-    "chargeDeclined": "is declined",
-    "chargeDeclinedInsufficientFunds": "is declined: insufficient funds",
-    "chargeDeclinedExpiredCard": "is declined: expired",
-    DEBIT_PAID: "is paid after three days",
-    DEBIT_UNPAID: "fails after three days",
-    NOTHING: "nothing is due now",
-}
+_LATER: Final = {DEBIT_PAID: "is paid after three days", DEBIT_UNPAID: "fails after three days"}
 
 
 def routes(sandbox: Sandbox) -> list[Route]:
@@ -121,17 +110,8 @@ def _authenticate(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -
 def _show_authentication(sandbox: Sandbox, session: JsonObject, _: dict[str, str]) -> Response:
     if session["status"] != "open" or session["_attempt"] is None:
         return _shown(sandbox, session)
-    choices = form(
-        f"{_PATH}/{session['id']}/authenticate",
-        element(
-            "div",
-            button("Complete authentication", is_main=True, name="do", value="complete"),
-            button("Fail authentication", name="do", value="fail"),
-            class_="row",
-        ),
-    )
-    asked = element("p", f"The bank asks whether you allow a payment of {_total_of(session)}.")
-    return page("Authenticate the payment", section("3D Secure 2 test page", asked, choices))
+    action = f"{_PATH}/{session['id']}/authenticate"
+    return page("Authenticate the payment", authentication_form(action, _total_of(session)))
 
 
 def _total_of(session: JsonObject) -> str:
@@ -249,18 +229,12 @@ def _email_of(sandbox: Sandbox, session: JsonObject) -> str | None:
 
 
 def _choice(session: JsonObject, means: str, *, is_chosen: bool) -> Html:
-    radio = element("input", type="radio", name="means", value=means, checked=is_chosen)
-    said = element("span", _name_of(session, means), " ", element("span", _HINTS[means], class_="soft"))
-    return element("label", radio, said, class_="choice")
-
-
-def _name_of(session: JsonObject, means: str) -> str:
     if means == NOTHING:
-        return "No payment method"
-    card = find_card(f"pm_card_{means}")
-    if card is not None:
-        return f"{card.brand.title()} ···· {card.last4}"
-    return "Bank account" if session["currency"] == "usd" else "SEPA debit"
+        return choice(means, "No payment method", "nothing is due now", is_chosen=is_chosen)
+    if means in _LATER:
+        name = "Bank account" if session["currency"] == "usd" else "SEPA debit"
+        return choice(means, name, _LATER[means], is_chosen=is_chosen)
+    return card_choice(means, is_chosen=is_chosen)
 
 
 def _way_back(session: JsonObject) -> Html | str:

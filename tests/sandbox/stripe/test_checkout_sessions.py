@@ -3,25 +3,15 @@
 from typing import Any
 
 import pytest
-import stripe
 from sandbox.checkout import CANCEL, SUCCESS, one_time_price, open_session, submit
-from sandbox.stripe_account import Account, InProcess
+from sandbox.stripe_account import Account
 
 _HOUR = 3_600
 
 
-def _client(account: Account) -> stripe.StripeClient:
-    address = "http://sandbox"
-    return stripe.StripeClient(
-        "sk_test_any",
-        base_addresses={"api": address, "files": address, "meter_events": address},
-        http_client=InProcess(account.http),
-    )
-
-
 async def test_the_sdk_creates_reads_changes_lists_and_expires(account: Account) -> None:
     price = (await account.price())["id"]
-    sessions = _client(account).v1.checkout.sessions
+    sessions = account.sdk.v1.checkout.sessions
 
     made = await sessions.create_async(
         {

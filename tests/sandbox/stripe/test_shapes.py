@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import stripe
 from sandbox.checkout import answer_bank, one_time_price, open_session, submit
+from sandbox.portal import offering, portal_of
 from sandbox.stripe_account import Account
 
 _OTHERWISE_NAMED = {
@@ -77,6 +78,7 @@ async def objects(account: Account) -> list[Any]:
         *await _billing(account),
         *await _money_back(account),
         *await _checkouts(account),
+        *await _portals(account),
         *account.sandbox.store.all("event"),
     ]
 
@@ -161,6 +163,22 @@ async def _pending_update(account: Account) -> Any:
     return await account.change(subscription, {**form, "payment_behavior": "pending_if_incomplete"})
 
 
+async def _portals(account: Account) -> list[Any]:
+    """Open portals for every flow, by a configuration that offers all."""
+    subscription = await account.subscription({"customer": await account.customer_with("pm_card_visa")})
+    form = {f"features[{name}][enabled]": "true" for name in ("payment_method_update", "subscription_cancel")}
+    named, _ = await offering(account, subscription, form)
+    flows = ("payment_method_update", "subscription_cancel", "subscription_update", "subscription_update_confirm")
+    item = {"flow_data[subscription_update_confirm][items][0][id]": subscription["items"]["data"][0]["id"]}
+    opened: list[Any] = []
+    for kind in flows:
+        about = {} if kind == flows[0] else {f"flow_data[{kind}][subscription]": subscription["id"]}
+        flow = {"configuration": named, "flow_data[type]": kind, **about, **(item if kind == flows[-1] else {})}
+        opened.append((await portal_of(account, subscription, flow)).session)
+    await account.post(f"/v1/billing_portal/configurations/{named}", {"name": "All"})
+    return [*opened, await account.get("/v1/billing_portal/configurations", {"limit": 100})]
+
+
 async def _billing(account: Account) -> list[Any]:
     """Bill customers with cards of every kind for months: renewals, prorations, failures, and what is given up."""
     for card in ("visa", "chargeCustomerFail", "authenticationRequired"):
@@ -213,7 +231,7 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {"subscription_schedule", "test_helpers.test_clock"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {"refund", "dispute", "balance_transaction"} <= seen
-    assert {"checkout.session", "item"} <= seen
+    assert {"billing_portal.configuration", "billing_portal.session", "checkout.session", "item"} <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
