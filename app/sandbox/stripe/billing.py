@@ -8,6 +8,7 @@ from app.sandbox.stripe.collection import bill, decline_of, settle
 from app.sandbox.stripe.dues import TRIAL_NOTICE_S
 from app.sandbox.stripe.invoice_lines import period_line, period_of, proration_items
 from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollectible, new_invoice, pending_items, void
+from app.sandbox.stripe.metered_lines import cut_off, is_metered, last_lines, usage_line
 from app.sandbox.stripe.payment_methods import default_method
 from app.sandbox.stripe.periods import next_period_end
 from app.sandbox.stripe.redemptions import follow
@@ -16,6 +17,7 @@ from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject
 
 _PRORATED: Final = ("active", "past_due")
+_COUNTED: Final = (*_PRORATED, "unpaid")
 _PERIOD: Final = ("current_period_start", "current_period_end")
 
 
@@ -56,11 +58,29 @@ def _invoice_of_periods(
     sandbox: Sandbox, subscription: JsonObject, items: list[JsonObject], reason: str, before: JsonObject
 ) -> JsonObject:
     """Return a draft for the items' current periods; the invoice's own period is the one before."""
-    is_trial = subscription["status"] == "trialing"
-    lines = [period_line(sandbox.store, item, subscription["currency"], is_trial=is_trial) for item in items]
+    lines = lines_of_periods(sandbox.store, before, subscription, items)
     old = before["items"]["data"][0]
     period = (sandbox.now(), sandbox.now()) if before is subscription else period_of(old)
     return new_invoice(sandbox, subscription, lines, reason, period=period)
+
+
+def lines_of_periods(
+    store: Store, before: JsonObject, after: JsonObject, items: list[JsonObject], until: int | None = None
+) -> list[JsonObject]:
+    """Return the lines with which items begin their periods: of the new one, and of what metered ones used in the old.
+
+    `until` is when the old periods end, by default when they were to.
+    """
+    is_trial, counts = after["status"] == "trialing", before is not after and before["status"] in _COUNTED
+    former = {item["id"]: item for item in before["items"]["data"] if counts and is_metered(store, item)}
+    lines: list[JsonObject] = []
+    for item in items:
+        if old := former.get(item["id"]):
+            ends: int = old[_PERIOD[1]] if until is None else until
+            lines.append(usage_line(store, old, before, ends))
+        if old is None or not is_metered(store, item):
+            lines.append(period_line(store, item, after["currency"], is_trial=is_trial))
+    return lines
 
 
 def change(
@@ -72,14 +92,12 @@ def change(
     in the others': lines of the next invoice (`create_prorations`), an invoice now (`always_invoice`), or `none`.
     `at` is the instant from which time is counted, in epoch seconds.
     """
-    made: list[JsonObject] = []
-    if proration != "none" and before["status"] in _PRORATED:
-        made = proration_items(sandbox.store, before, after, at, sandbox.now())
-    restarted = _restarted(before, after)
+    after, made = costs_of_change(sandbox, before, after, proration, at)
+    restarted = restarted_by(before, after)
     if not restarted and not (made and proration == "always_invoice"):
         _keep(sandbox, made)
         return _save(sandbox, before, after)
-    lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
+    lines = lines_of_periods(sandbox.store, before, after, restarted, sandbox.now())
     decline = _decline_of(sandbox, after, [*lines, *made])
     if decline and payment_behavior == "error_if_incomplete":
         raise decline.to_error()
@@ -96,7 +114,17 @@ def change(
     return changed
 
 
-def _restarted(before: JsonObject, after: JsonObject) -> list[JsonObject]:
+def costs_of_change(
+    sandbox: Sandbox, before: JsonObject, after: JsonObject, proration: str, at: int
+) -> tuple[JsonObject, list[JsonObject]]:
+    """Return the changed subscription with the invoice items for what was used, and for the time that is left."""
+    after, made = cut_off(sandbox.store, before, after, sandbox.now())
+    if proration != "none" and before["status"] in _PRORATED:
+        made = [*made, *proration_items(sandbox.store, before, after, at, sandbox.now())]
+    return after, made
+
+
+def restarted_by(before: JsonObject, after: JsonObject) -> list[JsonObject]:
     """Return the items that begin a new period which is to be paid for."""
     if after["status"] not in _PRORATED:
         return []
@@ -122,14 +150,15 @@ def renew(sandbox: Sandbox, subscription: JsonObject) -> None:
     now = sandbox.now()
     over = {item["id"] for item in subscription["items"]["data"] if item[_PERIOD[1]] <= now}
     items = [
-        _next_period(sandbox.store, subscription, item) if item["id"] in over else item
+        next_period_of(sandbox.store, subscription, item) if item["id"] in over else item
         for item in subscription["items"]["data"]
     ]
     renewed = {**subscription, "items": {**subscription["items"], "data": items}}
     _bill_cycle(sandbox, subscription, renewed, [item for item in items if item["id"] in over])
 
 
-def _next_period(store: Store, subscription: JsonObject, item: JsonObject) -> JsonObject:
+def next_period_of(store: Store, subscription: JsonObject, item: JsonObject) -> JsonObject:
+    """Return the item in the period that follows its current one."""
     recurring = store.get("price", item["price"])["recurring"]
     begin: int = item[_PERIOD[1]]
     end = next_period_end(
@@ -144,7 +173,7 @@ def caught_up(sandbox: Sandbox, subscription: JsonObject) -> JsonObject:
     for held in subscription["items"]["data"]:
         item = held
         while item[_PERIOD[1]] <= sandbox.now():
-            item = _next_period(sandbox.store, subscription, item)
+            item = next_period_of(sandbox.store, subscription, item)
         items.append(item)
     return {**subscription, "items": {**subscription["items"], "data": items}}
 
@@ -153,7 +182,7 @@ def end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
     """Make the subscription active and draft its first paid invoice."""
     renewed = {**subscription, "status": "active"}
     items = [
-        _next_period(sandbox.store, renewed, {**item, _PERIOD[1]: subscription["trial_end"]})
+        next_period_of(sandbox.store, renewed, {**item, _PERIOD[1]: subscription["trial_end"]})
         for item in subscription["items"]["data"]
     ]
     renewed["items"] = {**subscription["items"], "data": items}
@@ -187,57 +216,9 @@ def close(sandbox: Sandbox, subscription: JsonObject, *, prorate: bool, invoice_
         none: list[JsonObject] = []
         nothing: JsonObject = {**subscription, "items": {**subscription["items"], "data": none}}
         _keep(sandbox, proration_items(sandbox.store, subscription, nothing, sandbox.now(), sandbox.now()))
-    if invoice_now and pending_items(sandbox, subscription["id"]):
+    used = last_lines(sandbox.store, subscription, sandbox.now()) if invoice_now else []
+    if used or (invoice_now and pending_items(sandbox, subscription["id"])):
         ended = sandbox.store.get("subscription", subscription["id"])
-        invoice = new_invoice(sandbox, ended, [], "subscription_update", period=(sandbox.now(), sandbox.now()))
+        invoice = new_invoice(sandbox, ended, used, "subscription_update", period=(sandbox.now(), sandbox.now()))
         sandbox.save(ended, {**ended, "latest_invoice": invoice["id"]})
         bill(sandbox, invoice)
-
-
-def preview(
-    sandbox: Sandbox,
-    before: JsonObject,
-    after: JsonObject,
-    *,
-    proration: str,
-    at: int,
-    discounts: list[JsonObject] | None = None,
-) -> JsonObject:
-    """Return the next invoice as it would be if `before` became `after`; nothing is stored.
-
-    `discounts` are taken off instead of those in force.
-    """
-    made: list[JsonObject] = []
-    if proration != "none" and before["status"] in _PRORATED:
-        made = proration_items(sandbox.store, before, after, at, sandbox.now())
-    restarted = _restarted(before, after)
-    if not restarted and not (made and proration == "always_invoice"):
-        return upcoming(sandbox, after, made, discounts)
-    lines = [period_line(sandbox.store, item, after["currency"]) for item in restarted]
-    period = (sandbox.now(), sandbox.now())
-    return new_invoice(sandbox, after, lines, "subscription_update", period=period, more=made, discounts=discounts)
-
-
-def upcoming(
-    sandbox: Sandbox,
-    subscription: JsonObject,
-    more: list[JsonObject] | None = None,
-    discounts: list[JsonObject] | None = None,
-) -> JsonObject:
-    """Return the invoice of the next renewal as it would be today, with `more` invoice items; nothing is stored."""
-    ends: int = (
-        subscription["trial_end"]
-        if subscription["status"] == "trialing"
-        else min(item[_PERIOD[1]] for item in subscription["items"]["data"])
-    )
-    items = [
-        _next_period(sandbox.store, subscription, {**item, _PERIOD[1]: ends})
-        for item in subscription["items"]["data"]
-        if item[_PERIOD[1]] <= ends
-    ]
-    lines = [period_line(sandbox.store, item, subscription["currency"]) for item in items]
-    period = period_of(subscription["items"]["data"][0])
-    drafted = new_invoice(
-        sandbox, subscription, lines, "upcoming", period=period, more=more, at=ends, discounts=discounts
-    )
-    return {**drafted, "next_payment_attempt": ends + DRAFT_S}

@@ -18,6 +18,7 @@ _INVOICE_ITEM: Final[JsonObject] = {
     "livemode": False,
     "metadata": {},
     "proration": True,
+    "proration_details": {"discount_amounts": []},
     "tax_rates": [],
     "test_clock": None,
 }
@@ -29,7 +30,7 @@ def period_line(store: Store, item: JsonObject, currency: str, *, is_trial: bool
     name = _product_name(store, price)
     description = f"Trial period for {name}" if is_trial else f"{_times(item['quantity'])}{name}"
     amount = 0 if is_trial else round_half_away(amount_of(price, item["quantity"]))
-    return _line(item, price, amount, currency, description, period_of(item))
+    return new_line(item, price, amount, currency, description, period_of(item))
 
 
 def _times(quantity: int | None) -> str:
@@ -40,7 +41,7 @@ def _product_name(store: Store, price: JsonObject) -> str:
     return (store.find(price["product"]) or {}).get("name") or price["product"]
 
 
-def _line(
+def new_line(
     item: JsonObject, price: JsonObject, amount: int, currency: str, description: str, span: tuple[int, int]
 ) -> JsonObject:
     return {
@@ -91,10 +92,11 @@ def proration_items(store: Store, before: JsonObject, after: JsonObject, at: int
         former, current = old.get(item_id), new.get(item_id)
         if former and current and _is_same(former, current):
             continue
-        if former:
+        if former and former["quantity"] is not None:
             shares = shares_billed(store, former)
             made.append(_prorated(store, former, after, shares, at=at, now=now, is_credit=True))
-        if current and (former is None or period_of(former) == period_of(current)):
+        begins_anew = former is not None and current is not None and period_of(former) != period_of(current)
+        if current and current["quantity"] is not None and not begins_anew:
             made.append(_prorated(store, current, after, to_come[item_id], at=at, now=now, is_credit=False))
     return made
 
@@ -127,6 +129,25 @@ def _prorated(
     day = datetime.fromtimestamp(at, UTC).strftime("%d %b %Y")
     words = "Unused" if is_credit else "Remaining"
     description = f"{words} time on {_times(item['quantity'])}{_product_name(store, price)} after {day}"
+    span = (max(at, start), end)
+    return {
+        **new_item(item, price, subscription, amount=amount, description=description, span=span, now=now),
+        "proration_details": {"discount_amounts": amounts_by_share(taken, shares)},
+        "_shares": {share.discount: str(share.part) for share in shares},
+    }
+
+
+def new_item(
+    item: JsonObject,
+    price: JsonObject,
+    subscription: JsonObject,
+    *,
+    amount: int,
+    description: str,
+    span: tuple[int, int],
+    now: int,
+) -> JsonObject:
+    """Return an invoice item of a subscription's item that waits for its next invoice."""
     return {
         **copy(_INVOICE_ITEM),
         "id": new_id("ii"),
@@ -140,12 +161,10 @@ def _prorated(
             "subscription_details": {"subscription": subscription["id"], "subscription_item": item["id"]},
             "type": "subscription_details",
         },
-        "period": {"end": end, "start": max(at, start)},
+        "period": {"end": span[1], "start": span[0]},
         "pricing": _pricing(price),
-        "proration_details": {"discount_amounts": amounts_by_share(taken, shares)},
         "quantity": item["quantity"] or 0,
         "quantity_decimal": str(item["quantity"] or 0),
-        "_shares": {share.discount: str(share.part) for share in shares},
         "test_clock": subscription["test_clock"],
     }
 
@@ -173,7 +192,7 @@ def line_of(invoice_item: JsonObject) -> JsonObject:
             "invoice_item_details": None,
             "subscription_item_details": {
                 "invoice_item": invoice_item["id"],
-                "proration": True,
+                "proration": invoice_item["proration"],
                 "proration_details": {"credited_items": None},
                 **details,
             },

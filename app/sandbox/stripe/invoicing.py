@@ -3,8 +3,9 @@
 from typing import Final
 
 from app.sandbox.stripe import payments
-from app.sandbox.stripe.discounts import in_force, taken_off, total_amounts
+from app.sandbox.stripe.discounts import KIND, in_force, taken_off, total_amounts
 from app.sandbox.stripe.invoice_lines import line_of
+from app.sandbox.stripe.metered_lines import recounted
 from app.sandbox.stripe.payment_methods import default_method
 from app.sandbox.stripe.redemptions import use_up
 from app.sandbox.stripe.sandbox import Sandbox
@@ -88,16 +89,11 @@ def new_invoice(
     own_id = new_id("in")
     if discounts is None:
         discounts = in_force(sandbox.store, subscription, sandbox.now() if at is None else at)
-    every = taken_off([{**line, "invoice": own_id} for line in (*map(line_of, waiting), *lines)], discounts)
-    taken = total_amounts(every, discounts)
-    subtotal: int = sum(line["amount"] for line in every)
-    total = subtotal - sum(each["amount"] for each in taken)
+    every = [{**line, "invoice": own_id} for line in (*map(line_of, waiting), *lines)]
     customer = sandbox.store.find(subscription["customer"]) or {}
     return {
         **copy(_BLANK),
         "id": own_id,
-        "amount_due": max(total, 0),
-        "amount_remaining": max(total, 0),
         "billing_reason": reason,
         "collection_method": subscription["collection_method"],
         "created": sandbox.now(),
@@ -106,7 +102,6 @@ def new_invoice(
         **{f"customer_{name}": customer.get(name) for name in ("address", "email", "name", "phone", "tax_exempt")},
         "default_payment_method": subscription["default_payment_method"],
         "discounts": [discount["id"] for discount in discounts],
-        "lines": {"object": "list", "data": every},
         "parent": {
             "quote_details": None,
             "subscription_details": {"metadata": subscription["metadata"], "subscription": subscription["id"]},
@@ -114,9 +109,23 @@ def new_invoice(
         },
         "period_end": period[1],
         "period_start": period[0],
+        "test_clock": subscription["test_clock"],
+        **_sums(every, discounts),
+    }
+
+
+def _sums(lines: list[JsonObject], discounts: list[JsonObject]) -> JsonObject:
+    """Return the lines with what the discounts take off them, and what they come to."""
+    discounted = taken_off(lines, discounts)
+    taken = total_amounts(discounted, discounts)
+    subtotal: int = sum(line["amount"] for line in discounted)
+    total = subtotal - sum(each["amount"] for each in taken)
+    return {
+        "amount_due": max(total, 0),
+        "amount_remaining": max(total, 0),
+        "lines": {"object": "list", "data": discounted},
         "subtotal": subtotal,
         "subtotal_excluding_tax": subtotal,
-        "test_clock": subscription["test_clock"],
         "total": total,
         "total_discount_amounts": taken,
         "total_excluding_tax": total,
@@ -157,6 +166,7 @@ def finalize(sandbox: Sandbox, invoice: JsonObject) -> JsonObject:
     Where nothing is due after that it is paid.
     """
     at = sandbox.now()
+    invoice = _recount(sandbox, invoice)
     number, starting, ending = _settle(sandbox, invoice)
     due = max(invoice["total"] + starting, 0) if invoice["total"] else 0
     days: int = subscription_of(sandbox, invoice)["days_until_due"] or _DAYS_UNTIL_DUE
@@ -180,6 +190,18 @@ def finalize(sandbox: Sandbox, invoice: JsonObject) -> JsonObject:
     sandbox.put(invoice, opened, "invoice.finalized", *(() if is_automatic(opened) else ("invoice.sent",)))
     payments.ask(sandbox, opened, default_method(sandbox, subscription_of(sandbox, opened)))
     return opened
+
+
+def _recount(sandbox: Sandbox, draft: JsonObject) -> JsonObject:
+    """Return the draft with what was used by now; events of its period may have come since it was made."""
+    lines: list[JsonObject] = draft["lines"]["data"]
+    counted = recounted(sandbox.store, lines, draft["customer"])
+    if counted == lines:
+        return draft
+    discounts = [sandbox.store.get(KIND, discount) for discount in draft["discounts"]]
+    changed = {**draft, **_sums(counted, discounts)}
+    use_up(sandbox, changed)
+    return sandbox.save(draft, changed)
 
 
 def _settle(sandbox: Sandbox, invoice: JsonObject) -> tuple[str, int, int]:

@@ -13,6 +13,7 @@ from app.sandbox.stripe import (
     endings,
     payments,
     pending_updates,
+    previews,
     redemptions,
     refunds,
     schedules,
@@ -85,7 +86,7 @@ def _end_trial(sandbox: Sandbox, subscription: JsonObject) -> None:
 
 
 def _announce_renewal(sandbox: Sandbox, subscription: JsonObject) -> None:
-    preview = billing.upcoming(sandbox, subscription)
+    preview = previews.upcoming(sandbox, subscription)
     del preview["id"]  # the event's invoice has none, for it does not exist yet
     sandbox.record(None, preview, type="invoice.upcoming")
 

@@ -6,7 +6,7 @@ from app.sandbox.stripe import meters
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import FormValue, Reader, fields, integer, one_of, read, text
 from app.sandbox.stripe.sandbox import Call, Sandbox
-from app.sandbox.stripe.store import PAGE_READERS, page
+from app.sandbox.stripe.store import PAGE_READERS, Store, page
 from app.sandbox.stripe.wire import JsonObject, new_id
 
 KIND = "billing.meter_event"
@@ -127,7 +127,7 @@ def list_summaries(sandbox: Sandbox, call: Call) -> JsonObject:
     _check_range(start, end, grouped_s or _ALIGNED_S)
     length = grouped_s or end - start
     windows: dict[int, list[JsonObject]] = {} if grouped_s else {start: []}
-    for event in _events_of(sandbox, meter, params["customer"], start, end):
+    for event in _events_of(sandbox.store, meter, params["customer"], start, end):
         windows.setdefault(event["timestamp"] - (event["timestamp"] - start) % length, []).append(event)
     summaries = [_summary(meter, within, at, at + length) for at, within in sorted(windows.items(), reverse=True)]
     return page(summaries, params, f"/v1/billing/meters/{call.id}/event_summaries", lambda _: True)
@@ -141,16 +141,21 @@ def _check_range(start: int, end: int, aligned_s: int) -> None:
         raise StripeError("end_time must be after start_time.", param="end_time")
 
 
-def _events_of(sandbox: Sandbox, meter: JsonObject, customer: str, start: int, end: int) -> list[JsonObject]:
+def usage_of(store: Store, meter: str | None, customer: str, start: int, end: int) -> Decimal:
+    """Return what the meter has counted for the customer within the range, at least nothing; no meter counts that."""
+    if meter is None:
+        return Decimal(0)
+    counting = store.get(meters.KIND, meter)
+    return max(_aggregate(counting, _events_of(store, counting, customer, start, end)), Decimal(0))
+
+
+def _events_of(store: Store, meter: JsonObject, customer: str, start: int, end: int) -> list[JsonObject]:
     """Return the meter's events of the customer within the range, oldest first."""
     key = meter["customer_mapping"]["event_payload_key"]
     found = [
         event
-        for event in reversed(sandbox.store.all(KIND))
-        if event["meter"] == meter["id"]
-        and event["payload"][key] == customer
-        and start <= event["timestamp"] < end
-        and not event.get("is_cancelled")
+        for event in reversed(store.having(KIND, "meter", meter["id"]))
+        if event["payload"][key] == customer and start <= event["timestamp"] < end and not event.get("is_cancelled")
     ]
     return sorted(found, key=lambda event: event["timestamp"])
 

@@ -5,8 +5,8 @@ from fractions import Fraction
 from app.sandbox.stripe.wire import JsonObject
 
 
-def amount_of(price: JsonObject, quantity: int | None) -> Fraction:
-    """Return what the quantity costs for a whole period, in minor units; metered usage costs nothing here."""
+def amount_of(price: JsonObject, quantity: Fraction | int | None) -> Fraction:
+    """Return what the quantity costs for a whole period, in minor units; without one (metered) nothing."""
     if quantity is None:
         return Fraction(0)
     if price["billing_scheme"] == "tiered":
@@ -14,30 +14,30 @@ def amount_of(price: JsonObject, quantity: int | None) -> Fraction:
     return Fraction(price["unit_amount_decimal"] or 0) * _packages(price["transform_quantity"], quantity)
 
 
-def _packages(transform: JsonObject | None, quantity: int) -> int:
+def _packages(transform: JsonObject | None, quantity: Fraction | int) -> Fraction | int:
     if not transform:
         return quantity
     size: int = transform["divide_by"]
     return quantity // size if transform.get("round") == "down" else -(-quantity // size)
 
 
-def _volume(tiers: list[JsonObject], quantity: int) -> Fraction:
+def _volume(tiers: list[JsonObject], quantity: Fraction | int) -> Fraction:
     tier = next((each for each in tiers if each["up_to"] is None or quantity <= each["up_to"]), tiers[-1])
     return _of_tier(tier, quantity)
 
 
-def _graduated(price: JsonObject, quantity: int) -> Fraction:
+def _graduated(price: JsonObject, quantity: Fraction | int) -> Fraction:
     total, below = Fraction(0), 0
     for tier in price["tiers"]:
         if below and quantity <= below:
             break
-        upper: int = quantity if tier["up_to"] is None else min(quantity, tier["up_to"])
+        upper: Fraction | int = quantity if tier["up_to"] is None else min(quantity, tier["up_to"])
         total += _of_tier(tier, upper - below)
         below = upper
     return total
 
 
-def _of_tier(tier: JsonObject, quantity: int) -> Fraction:
+def _of_tier(tier: JsonObject, quantity: Fraction | int) -> Fraction:
     return Fraction(tier["unit_amount_decimal"] or 0) * quantity + Fraction(tier["flat_amount_decimal"] or 0)
 
 

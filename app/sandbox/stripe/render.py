@@ -96,7 +96,8 @@ def _render_subscription(subscription: JsonObject, version: str, store: Store) -
 
 def _render_item(item: JsonObject, version: str, store: Store) -> JsonObject:
     price = render(store.get("price", item["price"]), version, store)
-    rendered = {**item, "price": price, "plan": _plan_of(price)}
+    shown = {key: value for key, value in item.items() if not key.startswith("_")}
+    rendered = {**shown, "price": price, "plan": _plan_of(price)}
     if rendered["quantity"] is None:  # metered
         del rendered["quantity"]
     if version < BASIL:

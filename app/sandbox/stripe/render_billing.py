@@ -69,6 +69,7 @@ def _intent_of(invoice: JsonObject, store: Store) -> JsonObject | None:
 
 def line_in(line: JsonObject, store: Store, *, is_old: bool) -> JsonObject:
     """Return the line; before basil it held its price whole."""
+    line = {key: value for key, value in line.items() if not key.startswith("_")}
     details = line["parent"]["subscription_item_details"]
     if not is_old:
         return {**line, "subscription": details["subscription"]}

@@ -20,6 +20,7 @@ def _subscription_of(obj: JsonObject) -> str | None:
 
 _REFERENCES: Final[Mapping[str, Mapping[str, Callable[[JsonObject], str | None]]]] = {
     "checkout.session": {"payment_intent": lambda obj: obj["payment_intent"]},
+    "billing.meter_event": {"meter": lambda obj: obj["meter"]},
     "charge": {"payment_intent": lambda obj: obj["payment_intent"]},
     "dispute": {"charge": lambda obj: obj["charge"]},
     "entitlements.active_entitlement": {"customer": lambda obj: obj["customer"]},

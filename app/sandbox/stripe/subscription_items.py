@@ -103,6 +103,8 @@ def _with_change(store: Store, item: JsonObject, change: JsonObject, path: str, 
         return changed
     price = sellable_price(store, change, path)
     changed["price"] = price["id"]
+    metered = price["recurring"]["usage_type"] == "metered"
+    changed["quantity"] = None if metered else changed["quantity"] or 1
     if _interval(store, item) != _interval(store, changed):
         changed |= {"current_period_start": at, "current_period_end": period_end(price, at)}
     return changed

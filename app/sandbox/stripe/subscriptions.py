@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.sandbox.stripe import billing, pending_updates
+from app.sandbox.stripe import billing, pending_updates, previews
 from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import Reader, boolean, fields, integer, one_of, read, text
@@ -137,7 +137,7 @@ def preview_invoice(sandbox: Sandbox, call: Call) -> JsonObject:
     change: JsonObject = params.get("subscription_details") or {}
     since = _proration_instant(subscription, change, call.at)
     given: list[JsonObject] | None = params.get("discounts")
-    return billing.preview(
+    return previews.preview(
         sandbox,
         subscription,
         with_params(subscription, change, sandbox.store, call.at),

@@ -113,7 +113,17 @@ async def _metering(account: Account) -> list[Any]:
     cancel = {"event_name": "calls", "type": "cancel", "cancel[identifier]": "a"}
     path, at = f"/v1/billing/meters/{made['id']}", account.clock.at
     wanted = {"customer": customer, "start_time": at - 60, "end_time": at + 60}
+    metered = {"recurring[usage_type]": "metered", "recurring[meter]": made["id"]}
+    prices = [(await account.price(**metered))["id"] for _ in range(2)]
+    using = await account.subscription({"customer": customer, "items[0][price]": prices[0]})
+    used = await account.post("/v1/billing/meter_events", {**event, "identifier": "b"})
+    await account.control("clock", {"by": 60})
+    await account.change(using, {"items[0][price]": prices[1]})
     return [
+        used,
+        await account.get("/v1/invoiceitems"),
+        await account.post("/v1/invoices/create_preview", {"subscription": using["id"]}),
+        await account.delete(f"/v1/subscriptions/{using['id']}", {"invoice_now": "true"}),
         await account.post("/v1/billing/meter_events", event),
         await account.get(f"{path}/event_summaries", wanted),
         await account.post("/v1/billing/meter_event_adjustments", cancel),
