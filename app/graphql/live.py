@@ -10,20 +10,25 @@ import strawberry
 from app.cache.feed import SYNC_TOPIC, Subscriber
 from app.domain.billing_event import BillingEventFilter, BillingEventType
 from app.domain.errors import NotReadyError, UnavailableError
+from app.domain.stripe_backfill import Backfill
 from app.domain.threshold import Reached, still_running, thresholds_reached
 from app.graphql.context import Context, Info, find_state
-from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, READS_EVENTS, requires
+from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, READS_EVENTS, SEES_BACKFILL, requires
 from app.graphql.types.billing_event import BillingEvent
 from app.graphql.types.decision import Answers, answers, to_set, unknown_answers
 from app.graphql.types.entitlement import Entitlement, EntitlementSet
+from app.graphql.types.stripe_backfill import StripeBackfill
 from app.graphql.types.sync_status import SyncStatus
 from app.graphql.types.usage import UsageThreshold
 from app.services.billing_events import follow
+from app.services.stripe_backfill import current_backfill
 
 RETRY_S = 0.5
 """How soon an answer that is not known is tried again: loading, or the database away."""
 SYNC_REFRESH_S = 5.0
 """How old a sync status may get: the inbox's numbers change without a word to the feed."""
+BACKFILL_REFRESH_S = 0.5
+"""How old a backfill's progress may get: whichever process works on it notes it in the store, page by page."""
 USAGE_PAUSE_S = 0.1
 """How long after telling of usage the next change of usage may wait. Whatever else changes is told at once."""
 LONGEST_WAIT_S = 3600.0
@@ -113,6 +118,20 @@ class Live:
                     yield SyncStatus.from_domain(status)
                 await changes.wait(SYNC_REFRESH_S)
 
+    @strawberry.subscription(
+        directives=requires(*SEES_BACKFILL),
+        description="The backfill from Stripe as `stripeBackfill` tells it: now, and again whenever it has come on, at "
+        "most twice a second, whichever replica works on it. Null where there never was one.",
+    )
+    async def stripe_backfill_changed(self, info: Info) -> AsyncGenerator[StripeBackfill | None, None]:
+        sent: tuple[Backfill | None, ...] = ()
+        while True:
+            found = await _backfill(info.context)
+            if found not in ((), sent):
+                sent = found
+                yield StripeBackfill.from_domain(found[0]) if found[0] else None
+            await asyncio.sleep(BACKFILL_REFRESH_S)
+
 
 async def _known(context: Context, ref: str) -> str:
     """Return our id of a workspace, once there is one."""
@@ -128,6 +147,14 @@ def _topics(context: Context, ref: str) -> tuple[str, ...]:
     """Return what to listen to: the reference as given, and our id once there is one."""
     workspace_id = context.rt.cache.workspace_id(ref)
     return (ref,) if workspace_id in (None, ref) else (ref, workspace_id)
+
+
+async def _backfill(context: Context) -> tuple[Backfill | None, ...]:
+    """Return the backfill, which may be None; nothing while the database does not answer."""
+    try:
+        return (await current_backfill(context.rt),)
+    except UnavailableError:
+        return ()
 
 
 async def _answers(context: Context, ref: str, keys: Sequence[str] | None = None) -> Answers:
