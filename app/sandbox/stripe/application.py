@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from app.sandbox.stripe import api, checkout_pages, clock_control, control, portal_pages
+from app.sandbox.stripe import api, checkout_pages, clock_control, control, home, portal_pages, settings_page
 from app.sandbox.stripe.sandbox import Sandbox
+
+_ROOMS = (control, home, settings_page, checkout_pages, portal_pages, api)
 
 
 def make_application(sandbox: Sandbox) -> Starlette:
@@ -19,5 +21,4 @@ def make_application(sandbox: Sandbox) -> Starlette:
             for task in work:
                 task.cancel()
 
-    pages = [*checkout_pages.routes(sandbox), *portal_pages.routes(sandbox)]
-    return Starlette(routes=[*control.routes(sandbox), *pages, *api.routes(sandbox)], lifespan=run)
+    return Starlette(routes=[route for room in _ROOMS for route in room.routes(sandbox)], lifespan=run)

@@ -76,6 +76,10 @@ class Agenda:
             self._noted.add((due, id))
             heapq.heappush(self._entries, Entry(due, next(self._order), id))
 
+    def entries(self) -> list[Entry]:
+        """Return all entries, the first due first."""
+        return sorted(self._entries)
+
     def take(self, until: int) -> Entry | None:
         """Remove and return the first entry that is due by `until`."""
         if not self._entries or self._entries[0].due.at > until:

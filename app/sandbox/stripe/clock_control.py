@@ -30,11 +30,16 @@ def show(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
 
 def advance(sandbox: Sandbox, _: Request, body: bytes) -> JsonObject:
     """Advance the clock; what becomes due on the way happens in order of time, each at its own instant."""
-    seconds = _seconds(decode(body, Advance), sandbox.now())
+    happened = move(sandbox, _seconds(decode(body, Advance), sandbox.now()))
+    return {"now": sandbox.now(), "offset": sandbox.clock.offset, "happened": happened}
+
+
+def move(sandbox: Sandbox, seconds: int) -> int:
+    """Advance the clock, and return how much happened on the way."""
     happened = run_due(sandbox, sandbox.now() + seconds)
     sandbox.clock.offset += seconds
     sandbox.deliveries.follow_clock()
-    return {"now": sandbox.now(), "offset": sandbox.clock.offset, "happened": happened}
+    return happened
 
 
 def _seconds(wanted: Advance, now: int) -> int:

@@ -20,8 +20,12 @@ def show(sandbox: Sandbox, _request: Request, _body: bytes) -> JsonObject:
 
 def configure(sandbox: Sandbox, request: Request, body: bytes) -> JsonObject:
     """Collect by these rules from now on; what is left out falls back to its default."""
-    wanted = decode(body, Collection)
+    collect_by(sandbox, decode(body, Collection))
+    return show(sandbox, request, body)
+
+
+def collect_by(sandbox: Sandbox, wanted: Collection) -> None:
+    """Take the rules, or raise what is wrong with them."""
     if len(wanted.retry_days) > _MOST_RETRIES or not all(1 <= days <= _LONGEST_DAYS for days in wanted.retry_days):
         raise StripeError("Name up to 8 delays between retries, of 1 to 60 days each.", param="retryDays")
     sandbox.collection = wanted
-    return show(sandbox, request, body)

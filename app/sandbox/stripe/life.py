@@ -1,6 +1,6 @@
 """What happens by itself as time passes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -18,6 +18,7 @@ from app.sandbox.stripe import (
     refunds,
     schedules,
 )
+from app.sandbox.stripe.clock import Due, Entry
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.invoicing import subscription_of, void
@@ -34,14 +35,27 @@ def run_due(sandbox: Sandbox, until: int, *, clock: str | None = None) -> int:
     happened = 0
     hold = sandbox.clock.apart if clock else sandbox.clock.held
     while entry := sandbox.agendas[clock].take(until):
-        obj = sandbox.store.find(entry.id)
-        if obj is None or entry.due not in dues.dues_of(obj):
-            continue  # the object has changed since this was noted
+        obj = _object_of(sandbox, entry)
+        if obj is None:
+            continue
         # Somebody may have set it to what cannot be, such as a customer that there is not: then it stays as it is.
         with hold(entry.due.at), suppress(StripeError):
             _HAPPENINGS[entry.due.what](sandbox, obj)
         happened += 1
     return happened
+
+
+def _object_of(sandbox: Sandbox, entry: Entry) -> JsonObject | None:
+    """Return the object to which this is still to happen; it may have changed since that was noted."""
+    obj = sandbox.store.find(entry.id)
+    return obj if obj is not None and entry.due in dues.dues_of(obj) else None
+
+
+def next_dues(sandbox: Sandbox) -> Iterator[tuple[Due, JsonObject]]:
+    """Yield what is to happen by the sandbox's own time and to which object, the next first."""
+    for entry in sandbox.agendas[None].entries():
+        if obj := _object_of(sandbox, entry):
+            yield entry.due, obj
 
 
 def _cancel(sandbox: Sandbox, subscription: JsonObject) -> None:

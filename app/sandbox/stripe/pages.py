@@ -20,6 +20,9 @@ body { margin: 0; background: var(--back); color: var(--ink); font: 16px/1.5 sys
 header { padding: .6rem 1.25rem; border-bottom: 1px solid var(--line); background: var(--paper); color: var(--soft);
   font-size: .875rem; }
 header b { color: var(--ink); }
+header a { text-decoration: none; }
+.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr)); gap: 0 1.25rem; }
+main.wide { max-width: 78rem; }
 main { max-width: 46rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { margin: .5rem 0 1rem; font-size: 1.5rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { margin: 0 0 .75rem; font-size: 1.0625rem; }
@@ -40,6 +43,15 @@ tbody tr:last-child td { border-bottom: 0; }
 .bad { background: var(--bad-back); color: var(--bad); }
 .badge { padding: .1rem .55rem; border-radius: 1rem; background: var(--back); color: var(--soft); font-size: .8125rem;
   white-space: nowrap; }
+.badge.good { background: var(--good-back); color: var(--good); }
+.badge.bad { background: var(--bad-back); color: var(--bad); }
+.big { font-size: 1.625rem; font-weight: 650; font-variant-numeric: tabular-nums; }
+section > :is(table, div) + :is(form, p) { margin-top: 1rem; }
+.wide section { overflow-x: auto; }
+.wide :is(th, td) { overflow-wrap: normal; }
+.nowrap { white-space: nowrap; }
+pre { margin: 0; overflow-x: auto; font-size: .8125rem; }
+button.small { padding: .15rem .6rem; font-size: .8125rem; white-space: nowrap; }
 .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; }
 .row > form { margin: 0; }
 label { display: block; margin: 0 0 .75rem; }
@@ -104,17 +116,23 @@ def _markup(child: str) -> str:
     return child if isinstance(child, Html) else escape(child)
 
 
-def page(title: str, *content: Child, status: int = 200) -> HTMLResponse:
-    """Return a whole page with its heading; it is not cached, so that going back shows how things stand."""
+def page(
+    title: str, *content: Child, status: int = 200, is_wide: bool = False, refresh_s: int | None = None
+) -> HTMLResponse:
+    """Return a whole page with its heading; it is not cached, so that going back shows how things stand.
+
+    With `refresh_s` the browser loads it again every so many seconds.
+    """
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", http_equiv="refresh", content=str(refresh_s)) if refresh_s else "",
         element("title", f"{title} · Stripe sandbox"),
         element("style", Html(_STYLE)),
     )
-    banner = element("header", element("b", "Stripe sandbox"), " · no money moves here")
-    body = element("body", banner, element("main", element("h1", title), *content))
+    banner = element("header", element("a", element("b", "Stripe sandbox"), href="/"), " · no money moves here")
+    body = element("body", banner, element("main", element("h1", title), *content, class_="wide" if is_wide else False))
     return HTMLResponse(f"<!doctype html>\n{element('html', head, body, lang='en')}", status, _HEADERS)
 
 
@@ -142,8 +160,9 @@ def form(action: str, *content: Child) -> Html:
     return element("form", *content, method="post", action=action)
 
 
-def button(label: str, *, is_main: bool = False, **attributes: str) -> Html:
-    return element("button", label, class_="main" if is_main else False, **attributes)
+def button(label: str, *, is_main: bool = False, is_small: bool = False, **attributes: str | bool) -> Html:
+    kind = "main" if is_main else "small" if is_small else False
+    return element("button", label, class_=kind, **attributes)
 
 
 def hidden(name: str, value: str) -> Html:
@@ -155,8 +174,9 @@ def notice(text: str, *, is_bad: bool = False) -> Html:
     return element("p", text, class_="notice bad" if is_bad else "notice", role="status")
 
 
-def badge(text: str) -> Html:
-    return element("span", text, class_="badge")
+def badge(text: str, tone: str = "") -> Html:
+    """Return a short word about a state; `tone` is `good`, `bad` or nothing."""
+    return element("span", text, class_=f"badge {tone}".strip())
 
 
 def redirect(url: str) -> Response:
