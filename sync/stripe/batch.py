@@ -1,29 +1,24 @@
 """Readings to records: load, decide, commit, several objects in one transaction where they come together."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from app.domain.audit import Actor, ActorKind
-from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError, UnavailableError
-from app.domain.stripe_object import SYNCED_TYPES, StripeObject
-from app.domain.workspace import Workspace
+from app.domain.stripe_object import SYNCED_TYPES
 from app.runtime import Runtime
 from app.services.commit import commit
-from app.services.loading import find_workspaces
-from sync.stripe.decide import Fate, Verdict, View, decide
-from sync.stripe.decode import Links, decode_links
+from sync.stripe.decide import decide
+from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading
-from sync.stripe.wire import DecodeError
+from sync.stripe.verdict import Fate, Verdict
 
 OPERATION: Final = "syncStripe"
 _MOST_OBJECTS: Final = 16
 _TRIES: Final = 6  # another writer of the same records wins each time; more would be a fault
-_LINKED_TYPES: Final = frozenset({"customer", "subscription"})
 
 
 class _Entry(msgspec.Struct):
@@ -90,42 +85,3 @@ class Batches:
 def _dated(verdict: Verdict, written_at: int | None) -> Verdict:
     is_kept = verdict.fate in (Fate.DONE, Fate.PARKED)
     return msgspec.structs.replace(verdict, written_at=written_at) if is_kept else verdict
-
-
-async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
-    """Load every record that the readings may change or be linked by, as the store has them."""
-    links = [link for reading in readings if (link := _links(reading))]
-    customers = {link.customer_id for link in links if link.customer_id}
-    mirrors = await rt.store.read(Kind.STRIPE_OBJECT, {*(reading.id for reading in readings), *customers})
-    subs = await _read(rt, Kind.SUBSCRIPTION, [r.id for r in readings if r.type == "subscription"])
-    refs = await find_workspaces(rt, {link.workspace_ref for link in links if link.workspace_ref})
-    workspaces = await _read(rt, Kind.WORKSPACE, _workspaces_of_customers(readings, refs.values(), mirrors.values()))
-    rivals = {
-        record.stripe_customer_id
-        for record in workspaces.values()
-        if isinstance(record, Workspace) and record.stripe_customer_id
-    }
-    others = await _read(rt, Kind.STRIPE_OBJECT, rivals - mirrors.keys())
-    claims = {cus: owner for cus in customers if (owner := rt.cache.workspace_of_customer(cus))}
-    return View([*mirrors.values(), *subs.values(), *workspaces.values(), *others.values()], refs, claims)
-
-
-async def _read(rt: Runtime, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
-    return await rt.store.read(kind, ids) if ids else {}
-
-
-def _links(reading: Reading) -> Links | None:
-    if reading.type in _LINKED_TYPES and not reading.gone:
-        with suppress(DecodeError):
-            return decode_links(reading.raw)
-    return None
-
-
-def _workspaces_of_customers(readings: Sequence[Reading], refs: Iterable[str], mirrors: Iterable[Record]) -> set[str]:
-    """Return the workspaces whose link to a customer may change: those named now, and those linked before."""
-    customers = {reading.id for reading in readings if reading.type == "customer"}
-    if not customers:
-        return set()
-    own = [mirror for mirror in mirrors if isinstance(mirror, StripeObject) and mirror.id in customers]
-    before = {name for mirror in own for name in (mirror.workspace_id, mirror.linked_to) if name}
-    return {*refs, *before}

@@ -25,15 +25,18 @@ _T = TypeVar("_T")
 
 
 class Links(msgspec.Struct, frozen=True, gc=False):
-    """The names by which a workspace may be found."""
+    """The names by which a workspace may be found, and the object's status where it has one."""
 
     customer_id: str | None
     workspace_ref: str | None
+    status: str | None
 
 
 class _Linked(msgspec.Struct, gc=False):
     customer: Reference = None
+    client_reference_id: str | None = None
     metadata: dict[str, str] | None = None
+    status: str | None = None
 
 
 class _Data(msgspec.Struct, gc=False):
@@ -42,6 +45,18 @@ class _Data(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     data: _Data
+
+
+class _Attempts(msgspec.Struct, gc=False):
+    attempt_count: int | None = None
+
+
+class _InvoiceData(msgspec.Struct, gc=False):
+    object: _Attempts
+
+
+class _InvoiceEvent(msgspec.Struct, gc=False):
+    data: _InvoiceData
 
 
 class _Typed(msgspec.Struct, gc=False):
@@ -81,14 +96,20 @@ class _Subscription(msgspec.Struct, gc=False):
 
 
 def decode_links(raw: str) -> Links:
-    """Read what a customer or a subscription is linked by."""
+    """Read what a customer, a subscription or a checkout is linked by."""
     linked = read(raw, _Linked)
-    return Links(ref_id(linked.customer), workspace_ref(linked.metadata))
+    named = (linked.client_reference_id or "").strip() or workspace_ref(linked.metadata)
+    return Links(ref_id(linked.customer), named, linked.status)
 
 
 def decode_payload(payload: str) -> str:
     """Return the object in an event's payload, as JSON."""
     return bytes(_decode_json(payload, _Event).data.object).decode()
+
+
+def decode_attempts(payload: str) -> int | None:
+    """Return how often the invoice in an event's payload had been tried. Raises `DecodeError`."""
+    return _decode_json(payload, _InvoiceEvent).data.object.attempt_count
 
 
 def decode_type(raw: str) -> str:

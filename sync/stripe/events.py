@@ -26,10 +26,10 @@ from sync.bell import Bell
 from sync.cancellation import obey_cancellation
 from sync.stripe.backoff import Backoff
 from sync.stripe.batch import Batches
-from sync.stripe.decide import Fate, Verdict
 from sync.stripe.follow_up import follow_up
 from sync.stripe.notices import tell_notices
 from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
+from sync.stripe.verdict import Fate, Verdict
 from sync.stripe.wire import DecodeError
 
 MOST_ATTEMPTS: Final = 12
@@ -134,7 +134,9 @@ class StripeWorker:
 
     async def _process(self, lease: Lease) -> None:
         dirty = lease.object
-        events = await self._queue.unsettled(dirty.id, payloads=self.mode is StripeSyncMode.PROVISIONAL)
+        # which of an invoice's payments failed first is told by its event alone
+        payloads = self.mode is StripeSyncMode.PROVISIONAL or dirty.type == "invoice"
+        events = await self._queue.unsettled(dirty.id, payloads=payloads)
         if dirty.type not in SYNCED_TYPES:
             await self._queue.note(_ids(events), StripeEventStatus.IGNORED, reason=f"{dirty.type} is not used")
             await self._queue.clear(lease)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from app.domain.stripe_event import ObjectName
+from app.domain.stripe_object import ENTITLEMENTS, entitlements_id
 from app.runtime import Runtime
 from app.telemetry import logger
-from sync.stripe.decide import Verdict
+from sync.stripe.verdict import Verdict
 
 _log = logger(__name__)
 
@@ -18,7 +19,14 @@ def follow_up(rt: Runtime, object_id: str, verdict: Verdict) -> Iterator[ObjectN
     yield from verdict.touched
     if verdict.missing_customer:
         yield ObjectName("customer", verdict.missing_customer)
-    state = rt.cache.state(verdict.left) if verdict.left else None
+    if verdict.left:
+        yield from _moved(rt, verdict.left, verdict.linked or object_id)
+
+
+def _moved(rt: Runtime, workspace_id: str, customer_id: str) -> Iterator[ObjectName]:
+    """Yield what the workspace had by a customer that is another's now, or nobody's."""
+    yield ObjectName(ENTITLEMENTS, entitlements_id(customer_id))
+    state = rt.cache.state(workspace_id)
     for sub in state.subscriptions if state else ():
-        if sub.stripe_customer_id == object_id:
+        if sub.stripe_customer_id == customer_id:
             yield ObjectName("subscription", sub.id)

@@ -22,10 +22,12 @@ from app.ports.stripe import (
 )
 from app.runtime import Runtime
 from app.telemetry import logger
-from sync.stripe.batch import Batches, load_view
-from sync.stripe.decide import Fate, Verdict, decide
+from sync.stripe.batch import Batches
+from sync.stripe.decide import decide
 from sync.stripe.follow_up import follow_up
+from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading, from_fetched
+from sync.stripe.verdict import Fate, Verdict
 
 PRODUCTS: Final = (Listing("product", (("active", "true"),)), Listing("product", (("active", "false"),)))
 PRICES: Final = (Listing("price", (("active", "true"),)), Listing("price", (("active", "false"),)))

@@ -1,6 +1,6 @@
 """Stripe's word about one object: fetched from the API, or told by an event's payload."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import IntEnum
 
 import msgspec
@@ -8,7 +8,8 @@ import msgspec
 from app.domain.stripe_event import FetchedObject, StripeEvent
 from app.domain.stripe_object import StripeSource
 from app.domain.stripe_subject import UPCOMING
-from sync.stripe.decode import decode_payload, decode_type
+from sync.stripe.decode import decode_attempts, decode_payload, decode_type
+from sync.stripe.wire import DecodeError
 
 
 class Phase(IntEnum):
@@ -32,9 +33,11 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     api_version: str | None = None
     gone: bool = False
     phase: Phase = Phase.UPDATED
+    first_failed_at: int | None = None
+    """Of an invoice: when its first payment failed, where one of its events tells of that attempt."""
 
 
-def from_fetched(fetched: FetchedObject, *, sequence: int, at: int, events: Iterable[StripeEvent]) -> Reading:
+def from_fetched(fetched: FetchedObject, *, sequence: int, at: int, events: Sequence[StripeEvent]) -> Reading:
     """Read an object that was asked for at `at`, after these events had come."""
     return Reading(
         id=fetched.id,
@@ -46,6 +49,7 @@ def from_fetched(fetched: FetchedObject, *, sequence: int, at: int, events: Iter
         fetch_sequence=sequence,
         api_version=fetched.api_version,
         gone=fetched.gone,
+        first_failed_at=min((told for one in events if (told := _first_failure(one)) is not None), default=None),
     )
 
 
@@ -65,7 +69,19 @@ def from_event(event: StripeEvent, *, id: str, type: str) -> Reading | None:
         # a deleted subscription is still there, and canceled
         gone=phase is Phase.DELETED and type != "subscription",
         phase=phase,
+        first_failed_at=_first_failure(event),
     )
+
+
+def _first_failure(event: StripeEvent) -> int | None:
+    """Return when an invoice's first payment failed, where the event tells of just that."""
+    if event.type != "invoice.payment_failed":
+        return None
+    try:
+        attempts = decode_attempts(event.payload)
+    except DecodeError:  # a thin event, or one whose payload was not asked for
+        return None
+    return event.occurred_at if attempts == 1 else None
 
 
 def phase_of(event: StripeEvent) -> Phase:

@@ -65,7 +65,7 @@ def test_what_changed_has_others_looked_at(told: Json, before: Json | None, expe
 async def test_every_type_is_mirrored_whether_or_not_its_customer_is_known(sync: Sync) -> None:
     objects = [
         *MONEY,
-        checkout_session(),
+        checkout_session(workspace=None),
         coupon(),
         promotion_code(),
         meter(),
