@@ -7,6 +7,7 @@ from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, copy, is_hash, new_id
 
 _STEMS = {"subscription": "customer.subscription"}
+_VERBS = {"complete": "completed", "expired": "expired", "inactive": "deactivated", "paused": "paused"}
 _WITH_FORMER_VALUES = (".updated", ".paused", ".resumed", ".deactivated", ".reactivated")
 
 
@@ -50,16 +51,12 @@ def _verb(before: JsonObject | None, after: JsonObject) -> str:
             return "updated"
         case _, "canceled":
             return "deleted" if after["object"] == "subscription" else "canceled"
-        case _, "paused":
-            return "paused"
         case "paused", "active":
             return "resumed"
-        case _, "inactive":
-            return "deactivated"
         case "inactive", "active":
             return "reactivated"
-        case _:
-            return "updated"
+        case _, new:
+            return _VERBS.get(new or "", "updated")
 
 
 def difference(before: JsonObject, after: JsonObject) -> JsonObject:

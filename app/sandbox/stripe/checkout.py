@@ -6,12 +6,13 @@ import msgspec
 
 from app.sandbox.stripe import debits, payments, subscriptions
 from app.sandbox.stripe.cards import Card, Decline, find_card
-from app.sandbox.stripe.checkout_discounts import redeem
+from app.sandbox.stripe.checkout_discounts import redeemed
 from app.sandbox.stripe.checkout_params import KIND
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.customers import save_new
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.payment_methods import new_card
+from app.sandbox.stripe.redemptions import count
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject
 
@@ -20,6 +21,7 @@ CARDS: Final = (
     "mastercard",
     "authenticationRequired",
     "chargeCustomerFail",
+    "createDispute",
     "chargeDeclined",
     "chargeDeclinedInsufficientFunds",
     "chargeDeclinedExpiredCard",
@@ -133,6 +135,7 @@ def authenticate(sandbox: Sandbox, session: JsonObject, *, is_allowed: bool) -> 
 
 
 def _complete(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject:
+    promised = redeemed(sandbox, session)
     customer = _customer_of(sandbox, session, attempt)
     told = {
         "_attempt": None,
@@ -143,14 +146,20 @@ def _complete(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonOb
     }
     settle = _subscribe if session["mode"] == "subscription" else _charge
     completed = {**session, **told, **settle(sandbox, {**session, "customer": customer}, attempt)}
-    redeem(sandbox, completed)
+    for discount in promised if session["mode"] == "payment" else []:  # a subscription counts its own
+        count(sandbox, discount)
     return sandbox.put(session, completed, "checkout.session.completed")
 
 
 def _customer_of(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> str | None:
-    """Return the session's customer, who is made now where there is to be one."""
-    if session["customer"] or session["customer_creation"] == "if_required":
-        return session["customer"]
+    """Return the session's customer, who is made now where there is to be one, and has an address from now on."""
+    if session["customer"]:
+        customer = sandbox.store.get("customer", session["customer"])
+        if customer.get("deleted"):
+            raise StripeError("This checkout is for a customer that has been deleted.")
+        return sandbox.save(customer, {**customer, "email": customer["email"] or attempt.email})["id"]
+    if session["customer_creation"] == "if_required":
+        return None
     return save_new(sandbox, {"email": attempt.email, "name": attempt.name})["id"]
 
 

@@ -37,24 +37,22 @@ def taken_off(lines: list[JsonObject], discounts: list[JsonObject]) -> list[Json
     A share is rounded per line; an amount is spread over the lines by what they come to, and never exceeds that.
     """
     left = [line["amount"] if line["discountable"] and line["amount"] > 0 else 0 for line in lines]
+    products: list[str] = [line["pricing"]["price_details"]["product"] for line in lines]
     taken: list[list[JsonObject]] = [[] for _ in lines]
     for discount in discounts:
         coupon: JsonObject = discount["_coupon"]
-        for index, amount in enumerate(_cuts(coupon, lines, left)):
+        for index, amount in enumerate(cuts(coupon, products, left)):
             if amount:
                 left[index] -= amount
                 taken[index].append({"amount": amount, "discount": discount["id"]})
     return [{**line, "discount_amounts": amounts} for line, amounts in zip(lines, taken, strict=True)]
 
 
-def _cuts(coupon: JsonObject, lines: list[JsonObject], left: list[int]) -> list[int]:
-    """Return what the coupon takes off each line, of what is left of it."""
+def cuts(coupon: JsonObject, products: list[str], left: list[int]) -> list[int]:
+    """Return what the coupon takes off each line, of what is left of it; `products` are those of the lines."""
     applies_to: JsonObject = coupon.get("applies_to") or {}
-    products: list[str] = applies_to.get("products") or []
-    open_to = [
-        amount if not products or line["pricing"]["price_details"]["product"] in products else 0
-        for line, amount in zip(lines, left, strict=True)
-    ]
+    wanted: list[str] = applies_to.get("products") or products
+    open_to = [amount if product in wanted else 0 for product, amount in zip(products, left, strict=True)]
     if coupon["percent_off"] is not None:
         part = Fraction(str(coupon["percent_off"])) / _PERCENT
         return [round_half_away(amount * part) for amount in open_to]

@@ -10,6 +10,7 @@ HINTS: Final = {
     "mastercard": "works",
     "authenticationRequired": "asks for authentication, at every payment",
     "chargeCustomerFail": "works now, is declined when a subscription renews",
+    "createDispute": "works, and the customer disputes the payment",
     "chargeDeclined": "is declined",
     "chargeDeclinedInsufficientFunds": "is declined: insufficient funds",
     "chargeDeclinedExpiredCard": "is declined: expired",

@@ -30,8 +30,8 @@ p { margin: 0 0 .75rem; }
 section { margin: 0 0 1.25rem; padding: 1.25rem; border: 1px solid var(--line); border-radius: .6rem;
   background: var(--paper); }
 section > :last-child { margin-bottom: 0; }
-table { width: 100%; border-collapse: collapse; }
-th, td { padding: .45rem .75rem .45rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
+table { width: 100%; margin: 0 0 .75rem; border-collapse: collapse; }
+th, td { padding: .45rem .75rem .45rem 0; border-bottom: 1px solid var(--line); text-align: left;
   overflow-wrap: anywhere; }
 th { color: var(--soft); font-size: .8125rem; font-weight: 600; }
 tr > :last-child { padding-right: 0; }

@@ -23,6 +23,11 @@ from app.sandbox.stripe.proration import amount_of, round_half_away
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject
 
+_WAITING: Final = {
+    "incomplete": "The first invoice is not paid yet.",
+    "past_due": "The latest invoice is not paid.",
+    "unpaid": "Invoices are not paid, and no more are charged.",
+}
 _DETAILS: Final = {"email": "E-mail", "name": "Name", "phone": "Phone"}
 _REASONS: Final = {
     "too_expensive": "It is too expensive",
@@ -96,7 +101,7 @@ def _state_of(subscription: JsonObject) -> Html:
     elif status == "active":
         said = f"Renews on {day(min(ends))}."
     else:
-        said = ""
+        said = _WAITING.get(status, "")
     return element("p", badge(status.replace("_", " ")), " ", said)
 
 

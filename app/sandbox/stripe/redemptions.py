@@ -17,10 +17,13 @@ read_discounts: Final[Reader] = list_of(fields(coupon=text, discount=text, promo
 OLD_READERS: Final[dict[str, Reader]] = {"coupon": text, "promotion_code": text}  # before basil
 
 
-class _Cart(NamedTuple):
-    """What a discount is redeemed for; a customer's own has neither currency nor amount yet."""
+class Cart(NamedTuple):
+    """What a discount is redeemed for; a customer's own has neither currency nor amount yet.
 
-    customer: str
+    A checkout may have no `customer` before it is paid.
+    """
+
+    customer: str | None
     currency: str | None = None
     amount: int | None = None
 
@@ -41,7 +44,7 @@ def redeem_for_subscription(
     store: Store, subscription: JsonObject, asked: list[JsonObject], at: int
 ) -> list[JsonObject]:
     """Return the discounts that the subscription is to have; nothing is stored or counted yet."""
-    cart = _Cart(subscription["customer"], subscription["currency"], _worth(store, subscription))
+    cart = Cart(subscription["customer"], subscription["currency"], _worth(store, subscription))
     held = {discount["id"]: discount for discount in subscription["discounts"]}
     chosen: list[JsonObject] = []
     for index, given in enumerate(asked):
@@ -51,7 +54,7 @@ def redeem_for_subscription(
                 raise no_such(KIND, kept, param=f"{path}[discount]")
             chosen.append(held[kept])
         else:
-            made = _redeem(store, given, cart, path, at)
+            made = redeem(store, given, cart, path, at)
             chosen.append(
                 {**made, "checkout_session": given.get("checkout_session"), "subscription": subscription["id"]}
             )
@@ -65,10 +68,11 @@ def _worth(store: Store, subscription: JsonObject) -> int:
 
 def redeem_for_customer(store: Store, customer: str, asked: list[JsonObject], at: int) -> JsonObject | None:
     """Return the one discount that the customer is to have, or none; nothing is stored or counted yet."""
-    return _redeem(store, asked[0], _Cart(customer), "", at) if asked else None
+    return redeem(store, asked[0], Cart(customer), "", at) if asked else None
 
 
-def _redeem(store: Store, given: JsonObject, cart: _Cart, path: str, at: int) -> JsonObject:
+def redeem(store: Store, given: JsonObject, cart: Cart, path: str, at: int) -> JsonObject:
+    """Return the discount that a coupon or code gives, or raise why it does not; nothing is stored or counted yet."""
     code: JsonObject | None = None
     named: str | None = given.get("coupon")
     param = f"{path}[coupon]" if path else "coupon"
@@ -87,7 +91,7 @@ def _redeem(store: Store, given: JsonObject, cart: _Cart, path: str, at: int) ->
     return _blank(coupon, code, cart.customer, at)
 
 
-def _check_code(store: Store, code: JsonObject, cart: _Cart, param: str, at: int) -> None:
+def _check_code(store: Store, code: JsonObject, cart: Cart, param: str, at: int) -> None:
     """Refuse a promotion code that has ended, or that is not for this customer or purchase."""
     most, rules = code["max_redemptions"], code["restrictions"]
     is_over = not code["active"] or (code["expires_at"] is not None and at >= code["expires_at"])
@@ -106,11 +110,13 @@ def _check_code(store: Store, code: JsonObject, cart: _Cart, param: str, at: int
         raise StripeError("This promotion code requires a minimum amount that is not reached.", param=param)
 
 
-def _has_paid(store: Store, customer: str) -> bool:
-    return any(charge["customer"] == customer and charge["paid"] for charge in store.all("charge"))
+def _has_paid(store: Store, customer: str | None) -> bool:
+    return customer is not None and any(
+        charge["customer"] == customer and charge["paid"] for charge in store.all("charge")
+    )
 
 
-def _blank(coupon: JsonObject, code: JsonObject | None, customer: str, at: int) -> JsonObject:
+def _blank(coupon: JsonObject, code: JsonObject | None, customer: str | None, at: int) -> JsonObject:
     months: int | None = coupon["duration_in_months"]
     return {
         "id": new_id("di"),
@@ -135,14 +141,14 @@ def follow(sandbox: Sandbox, before: list[JsonObject], after: list[JsonObject], 
     old, new = {each["id"] for each in before}, {each["id"] for each in after}
     for discount in after:
         if discount["id"] not in old:
-            _count(sandbox, discount)
+            count(sandbox, discount)
             sandbox.put(None, discount, "customer.discount.updated" if switched else "customer.discount.created")
     for discount in before:
         if discount["id"] not in new and not switched:
             sandbox.put(discount, discount, "customer.discount.deleted")
 
 
-def _count(sandbox: Sandbox, discount: JsonObject) -> None:
+def count(sandbox: Sandbox, discount: JsonObject) -> None:
     """Count the redemption of coupon and code; a code that is used up ends."""
     if coupon := sandbox.store.find(discount["source"]["coupon"]):
         sandbox.store.put({**coupon, "times_redeemed": coupon["times_redeemed"] + 1})

@@ -64,6 +64,12 @@ def test_difference_holds_the_former_values_only() -> None:
             "billing.meter.reactivated",
             id="reactivated",
         ),
+        pytest.param(
+            {"object": "checkout.session", "status": "open"},
+            {"object": "checkout.session", "status": "complete"},
+            "checkout.session.completed",
+            id="complete",
+        ),
     ],
 )
 def test_the_type_follows_from_the_change(before: JsonObject | None, after: JsonObject, type: str) -> None:

@@ -100,6 +100,25 @@ async def test_a_customer_is_made_or_taken_as_the_session_says(account: Account)
     assert len((await account.get("/v1/payment_methods", {"customer": known}))["data"]) == 1
 
 
+async def test_a_customer_without_an_address_gets_the_one_that_was_typed(account: Account) -> None:
+    customer = (await account.post("/v1/customers"))["id"]
+
+    await submit(account, await open_session(account, {"customer": customer}))
+
+    assert (await account.get(f"/v1/customers/{customer}"))["email"] == EMAIL
+
+
+async def test_who_has_been_deleted_buys_nothing(account: Account) -> None:
+    customer = (await account.post("/v1/customers"))["id"]
+    session = await open_session(account, {"customer": customer}, mode="subscription")
+    await account.delete(f"/v1/customers/{customer}")
+
+    answer = await submit(account, session)
+
+    assert "has been deleted" in answer.text
+    assert (await account.get("/v1/subscriptions", {"status": "all"}))["data"] == []
+
+
 async def test_who_submits_twice_pays_once(account: Account) -> None:
     session = await open_session(account, mode="subscription")
 

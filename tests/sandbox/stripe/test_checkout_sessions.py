@@ -159,7 +159,7 @@ async def test_a_coupon_is_taken_off_in_proportion(account: Account) -> None:
 
     assert (session["amount_subtotal"], session["amount_total"]) == (1500, 1000)
     assert session["total_details"]["amount_discount"] == 500
-    assert [line["amount_discount"] for line in session["line_items"]["data"]] == [334, 166]
+    assert [line["amount_discount"] for line in session["line_items"]["data"]] == [333, 167]
     assert session["discounts"] == [{"coupon": coupon, "promotion_code": None}]
 
 
