@@ -8,7 +8,7 @@ import msgspec
 
 from app.domain.change import Kind, Record
 from app.domain.errors import UnavailableError
-from app.domain.stripe_facts import ActiveEntitlementsFacts, CheckoutSessionFacts, InvoiceFacts
+from app.domain.stripe_facts import ActiveEntitlementsFacts, CheckoutSessionFacts, CustomerFacts, InvoiceFacts
 from app.domain.stripe_object import ENTITLEMENTS, StripeObject, customer_of_entitlements
 from app.domain.subscription import PAST_DUE
 from app.domain.workspace import Workspace
@@ -47,7 +47,8 @@ async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
         raise UnavailableError("what checkouts bought is decided once the catalogue is loaded")
     mirrors = await rt.store.read(Kind.STRIPE_OBJECT, {*(reading.id for reading in readings), *names.customers})
     checkouts = await rt.store.naming_checkouts(names.linking) if names.linking else []
-    refs = await find_workspaces(rt, {*names.refs, *_refs_of(checkouts)})
+    linking = [mirror for id, mirror in mirrors.items() if id in names.linking]  # noqa: A001 - the word
+    refs = await find_workspaces(rt, {*names.refs, *_refs_of(checkouts), *_refs_of(linking)})
     claims = {cus: owner for cus in names.customers if (owner := rt.cache.workspace_of_customer(cus))}
     workspaces = await _read(rt, Kind.WORKSPACE, _workspaces_of(names.linking, refs.values(), mirrors.values()))
     rivals = {one.stripe_customer_id for one in workspaces.values() if isinstance(one, Workspace)} - {None}
@@ -99,10 +100,11 @@ def _note_links(names: _Names, reading: Reading) -> None:
                 names.linking.add(facts.customer_id)
 
 
-def _refs_of(checkouts: Iterable[StripeObject]) -> Iterator[str]:
-    for mirror in checkouts:
-        if isinstance(mirror.facts, CheckoutSessionFacts) and mirror.facts.workspace_ref:
-            yield mirror.facts.workspace_ref
+def _refs_of(mirrors: Iterable[Record]) -> Iterator[str]:
+    for mirror in mirrors:
+        facts = mirror.facts if isinstance(mirror, StripeObject) else None
+        if isinstance(facts, CheckoutSessionFacts | CustomerFacts) and facts.workspace_ref:
+            yield facts.workspace_ref
 
 
 def _workspaces_of(linking: Collection[str], refs: Iterable[str], mirrors: Iterable[Record]) -> set[str]:
