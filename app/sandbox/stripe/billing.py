@@ -26,7 +26,7 @@ def start(sandbox: Sandbox, created: JsonObject, payment_behavior: str | None) -
 
     It is incomplete from the start where that fails, or where `default_incomplete` leaves it to the customer.
     """
-    invoice = _invoice_of_periods(sandbox, created, created["items"]["data"], "subscription_create", created)
+    invoice = first_invoice(sandbox, created)
     automatic = created["collection_method"] == "charge_automatically"
     owes = automatic and created["status"] != "trialing" and _is_due(sandbox, invoice)
     decline = decline_of(sandbox, default_method(sandbox, created)) if owes else None
@@ -40,6 +40,11 @@ def start(sandbox: Sandbox, created: JsonObject, payment_behavior: str | None) -
     if created["status"] == "trialing" and created["trial_end"] <= sandbox.now() + TRIAL_NOTICE_S:
         sandbox.put(subscription, subscription, "customer.subscription.trial_will_end")
     return sandbox.store.get("subscription", subscription["id"])
+
+
+def first_invoice(sandbox: Sandbox, created: JsonObject) -> JsonObject:
+    """Return the draft of a new subscription's first invoice; nothing is stored yet."""
+    return _invoice_of_periods(sandbox, created, created["items"]["data"], "subscription_create", created)
 
 
 def _save(sandbox: Sandbox, before: JsonObject | None, after: JsonObject) -> JsonObject:

@@ -3,6 +3,7 @@
 from app.sandbox.stripe.billing import costs_of_change, lines_of_periods, next_period_of, restarted_by
 from app.sandbox.stripe.invoice_lines import period_of
 from app.sandbox.stripe.invoicing import DRAFT_S, new_invoice
+from app.sandbox.stripe.metered_lines import last_lines
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.wire import JsonObject
 
@@ -41,15 +42,22 @@ def upcoming(
         if subscription["status"] == "trialing"
         else min(item["current_period_end"] for item in subscription["items"]["data"])
     )
+    lines = _lines_at(sandbox, subscription, ends)
+    period = period_of(subscription["items"]["data"][0])
+    drafted = new_invoice(
+        sandbox, subscription, lines, "upcoming", period=period, more=more, at=ends, discounts=discounts
+    )
+    return {**drafted, "next_payment_attempt": ends + DRAFT_S}
+
+
+def _lines_at(sandbox: Sandbox, subscription: JsonObject, ends: int) -> list[JsonObject]:
+    """Return the lines of a renewal, or what is left to be charged for where the subscription ends by then."""
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= ends:
+        return last_lines(sandbox.store, subscription, subscription["cancel_at"])
     items = [
         next_period_of(sandbox.store, subscription, {**item, "current_period_end": ends})
         for item in subscription["items"]["data"]
         if item["current_period_end"] <= ends
     ]
     renewed = {**subscription, "status": "active"}
-    lines = lines_of_periods(sandbox.store, subscription, renewed, items, ends)
-    period = period_of(subscription["items"]["data"][0])
-    drafted = new_invoice(
-        sandbox, subscription, lines, "upcoming", period=period, more=more, at=ends, discounts=discounts
-    )
-    return {**drafted, "next_payment_attempt": ends + DRAFT_S}
+    return lines_of_periods(sandbox.store, subscription, renewed, items, ends)

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from app.sandbox.stripe import billing, pending_updates, previews
+from app.sandbox.stripe import billing, pending_updates
 from app.sandbox.stripe.endings import ENDED, end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
-from app.sandbox.stripe.forms import Reader, boolean, fields, integer, one_of, read, text
+from app.sandbox.stripe.forms import Reader, boolean, integer, one_of, read, text
 from app.sandbox.stripe.payment_methods import resolve
-from app.sandbox.stripe.redemptions import OLD_READERS, read_discounts, redeem_for_subscription, take_old_params
+from app.sandbox.stripe.redemptions import OLD_READERS, take_old_params
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.store import Store
@@ -24,8 +24,6 @@ from app.sandbox.stripe.versions import BASIL
 from app.sandbox.stripe.wire import JsonObject, new_id
 
 _OF_RESUMING = ("payment_behavior", "proration_behavior", "proration_date")
-_PREVIEWED = ("billing_cycle_anchor", "proration_behavior", "proration_date", "trial_end")
-_RENEWED = ("active", "past_due", "trialing")
 _STATUSES = ("active", "canceled", "incomplete", "incomplete_expired", "past_due", "paused", "trialing", "unpaid")
 
 
@@ -56,8 +54,13 @@ def _read(call: Call, readers: dict[str, Reader], *, required: tuple[str, ...] =
 
 def begin(sandbox: Sandbox, customer: str, params: JsonObject) -> JsonObject:
     """Start a customer's subscription with parameters that were read."""
-    at = sandbox.now()
     payment_behavior: str | None = params.get("payment_behavior")
+    return billing.start(sandbox, unsaved(sandbox, customer, params), payment_behavior)
+
+
+def unsaved(sandbox: Sandbox, customer: str, params: JsonObject) -> JsonObject:
+    """Return the subscription that these parameters make; nothing is stored yet."""
+    at = sandbox.now()
     days: int | None = params.pop("trial_period_days", None)
     if days and "trial_end" in params:
         raise StripeError(
@@ -67,9 +70,7 @@ def begin(sandbox: Sandbox, customer: str, params: JsonObject) -> JsonObject:
         params["trial_end"] = trial_end_after(days, at)
 
     _resolve_method(sandbox, customer, params)
-    created = with_params(_start(sandbox.store, customer, params, at), params, sandbox.store, at)
-
-    return billing.start(sandbox, created, payment_behavior)
+    return with_params(_start(sandbox.store, customer, params, at), params, sandbox.store, at)
 
 
 def _resolve_method(sandbox: Sandbox, customer: str, params: JsonObject) -> None:
@@ -98,7 +99,7 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     pending_updates.check(params)
     subscription = pending_updates.make_way(sandbox, subscription, params)
     _resolve_method(sandbox, subscription["customer"], params)
-    since = _proration_instant(subscription, params, call.at)
+    since = proration_instant(subscription, params, call.at)
     changed = with_params(subscription, params, sandbox.store, call.at)
     return billing.change(
         sandbox,
@@ -110,7 +111,7 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     )
 
 
-def _proration_instant(subscription: JsonObject, params: JsonObject, at: int) -> int:
+def proration_instant(subscription: JsonObject, params: JsonObject, at: int) -> int:
     """Return from when time is counted: the `proration_date`, which lies in a current period, else now."""
     date: int | None = params.get("proration_date")
     if date is None:
@@ -119,32 +120,6 @@ def _proration_instant(subscription: JsonObject, params: JsonObject, at: int) ->
     if not any(item["current_period_start"] <= date <= item["current_period_end"] for item in items):
         raise StripeError("The proration date must be within the current period.", param="proration_date")
     return date
-
-
-def preview_invoice(sandbox: Sandbox, call: Call) -> JsonObject:
-    """Return the next invoice of a subscription as it would be, also after the change that the parameters describe."""
-    details = fields(**{name: UPDATABLE[name] for name in _PREVIEWED}, items=read_changes)
-    readers: dict[str, Reader] = {
-        "customer": text,
-        "discounts": read_discounts,
-        "preview_mode": one_of("next"),
-        "subscription": text,
-    }
-    params = read(call.form, {**readers, "subscription_details": details}, required=("subscription",))
-    subscription = sandbox.store.get("subscription", params["subscription"], param="subscription")
-    if subscription["status"] not in _RENEWED or params.get("customer") not in (None, subscription["customer"]):
-        raise StripeError("No upcoming invoices for customer: the subscription is not renewed.", param="subscription")
-    change: JsonObject = params.get("subscription_details") or {}
-    since = _proration_instant(subscription, change, call.at)
-    given: list[JsonObject] | None = params.get("discounts")
-    return previews.preview(
-        sandbox,
-        subscription,
-        with_params(subscription, change, sandbox.store, call.at),
-        proration=change.get("proration_behavior", "create_prorations"),
-        at=since,
-        discounts=None if given is None else redeem_for_subscription(sandbox.store, subscription, given, call.at),
-    ) | {"id": new_id("upcoming_in")}
 
 
 def cancel(sandbox: Sandbox, call: Call) -> JsonObject:

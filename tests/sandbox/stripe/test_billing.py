@@ -218,5 +218,5 @@ async def test_what_does_not_renew_has_no_preview(account: Account) -> None:
     subscription = await account.subscription()
     await account.delete(f"/v1/subscriptions/{subscription['id']}")
 
-    await account.post("/v1/invoices/create_preview", {"subscription": subscription["id"]}, status=400)
+    await account.post("/v1/invoices/create_preview", {"subscription": subscription["id"]}, status=404)
     await account.post("/v1/invoices/create_preview", status=400)
