@@ -29,6 +29,7 @@ from app.sandbox.stripe.pages import (
     table,
     together,
 )
+from app.sandbox.stripe.payments import INTENT
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.test_clocks import time_of
 from app.sandbox.stripe.wire import JsonObject
@@ -111,7 +112,7 @@ def _show_authentication(sandbox: Sandbox, session: JsonObject, _: dict[str, str
     if session["status"] != "open" or session["_attempt"] is None:
         return _shown(sandbox, session)
     action = f"{_PATH}/{session['id']}/authenticate"
-    return page("Authenticate the payment", authentication_form(action, _total_of(session)))
+    return page("Authenticate the payment", authentication_form(action, session["amount_total"], session["currency"]))
 
 
 def _total_of(session: JsonObject) -> str:
@@ -131,7 +132,7 @@ def _shown(
             return page(_title_of(session), told, bought, forms, _way_back(session), status=status)
         case "complete":
             on = element("p", element("a", "Go on", href=_success_url(session)))
-            return page("This checkout is complete", _outcome_of(session), bought, on)
+            return page("This checkout is complete", _outcome_of(sandbox, session), bought, on)
         case _:
             ended = notice("This checkout has expired. Nothing was paid.", is_bad=True)
             return page("This checkout has expired", ended, bought, _way_back(session))
@@ -147,14 +148,15 @@ def _title_of(session: JsonObject) -> str:
     return f"Subscribe for {_total_of(session)}" if session["amount_total"] else "Subscribe"
 
 
-def _outcome_of(session: JsonObject) -> Html:
-    match session["payment_status"]:
-        case "paid":
-            return notice(f"{_total_of(session)} is paid.")
-        case "unpaid":
-            return notice("The bank processes the payment. It takes three days.")
-        case _:
-            return notice("Nothing was due.")
+def _outcome_of(sandbox: Sandbox, session: JsonObject) -> Html:
+    if session["payment_status"] == "paid":
+        return notice(f"{_total_of(session)} is paid.")
+    if session["payment_status"] == "no_payment_required":
+        return notice("Nothing was due.")
+    intent = sandbox.store.get(INTENT, session["payment_intent"])
+    if intent["status"] == "processing":
+        return notice("The bank processes the payment. It takes three days.")
+    return notice(f"The payment has failed. {intent['last_payment_error']['message']}", is_bad=True)
 
 
 def _lines_of(session: JsonObject) -> Html:

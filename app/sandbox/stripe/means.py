@@ -3,7 +3,7 @@
 from typing import Final
 
 from app.sandbox.stripe.cards import find_card
-from app.sandbox.stripe.pages import Html, button, element, form, section
+from app.sandbox.stripe.pages import Html, button, element, form, money, section
 
 HINTS: Final = {
     "visa": "works",
@@ -33,9 +33,10 @@ def choice(value: str, name: str, hint: str, *, is_chosen: bool) -> Html:
     return element("label", radio, element("span", name, " ", element("span", hint, class_="soft")), class_="choice")
 
 
-def authentication_form(action: str, amount: str) -> Html:
+def authentication_form(action: str, amount: int, currency: str) -> Html:
     """Return what a bank asks: `do` is `complete` or `fail`."""
-    asked = element("p", f"The bank asks whether you allow a payment of {amount}.")
+    what = f"a payment of {money(amount, currency)}" if amount else "payments later"
+    asked = element("p", f"The bank asks whether you allow {what}.")
     complete = button("Complete authentication", is_main=True, name="do", value="complete")
     fail = button("Fail authentication", name="do", value="fail")
     return section("3D Secure test page", asked, form(action, element("div", complete, fail, class_="row")))

@@ -66,7 +66,7 @@ def _endpoint(sandbox: Sandbox, answer: _Answer) -> Callable[[Request], Awaitabl
         sent = dict(parse_qsl(body or request.url.query, keep_blank_values=True))
         run_due(sandbox, sandbox.now())
         session = sandbox.store.find(request.path_params["id"])
-        if session is None or session["object"] != KIND:
+        if session is None or session["object"] != KIND or _is_gone(sandbox, session):
             return page("No such portal", element("p", "There is no billing portal at this address."), status=404)
         with sandbox.clock.held(), sandbox.clock.apart(time_of(sandbox, session)):
             try:
@@ -76,6 +76,10 @@ def _endpoint(sandbox: Sandbox, answer: _Answer) -> Callable[[Request], Awaitabl
                 return _home(sandbox, session, problem=said, status=error.status)
 
     return respond
+
+
+def _is_gone(sandbox: Sandbox, session: JsonObject) -> bool:
+    return bool(sandbox.store.get("customer", session["customer"]).get("deleted"))
 
 
 def _home(sandbox: Sandbox, session: JsonObject, *, problem: str, status: int) -> Response:

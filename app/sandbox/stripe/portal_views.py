@@ -249,5 +249,5 @@ def confirm_view(sandbox: Sandbox, session: JsonObject, subscription: JsonObject
 
 
 def authentication_view(session: JsonObject, invoice: JsonObject) -> Html:
-    amount = money(invoice["amount_remaining"], invoice["currency"])
-    return authentication_form(path_of(session, "invoices", invoice["id"], "authenticate"), amount)
+    action = path_of(session, "invoices", invoice["id"], "authenticate")
+    return authentication_form(action, invoice["amount_remaining"], invoice["currency"])

@@ -155,14 +155,25 @@ async def test_the_bank_s_page_is_there_only_while_it_asks(account: Account) -> 
     assert "This checkout is complete" in after
 
 
+async def test_the_bank_asks_for_what_is_due_later_too(account: Account) -> None:
+    session = await open_session(account, {"subscription_data[trial_period_days]": 14}, mode="subscription")
+    await submit(account, session, "authenticationRequired")
+
+    shown = (await look(account, session, "/authenticate")).text
+
+    assert "allow payments later" in shown
+
+
 async def test_complete_and_expired_sessions_say_so(account: Account) -> None:
     paid, gone, later = [await open_session(account) for _ in range(3)]
     await submit(account, paid)
-    await submit(account, later, "debit")
+    await submit(account, later, "debitFail")
     await account.post(f"/v1/checkout/sessions/{gone['id']}/expire")
 
     assert "50.00 USD is paid." in (await look(account, paid)).text
     assert "The bank processes the payment." in (await look(account, later)).text
+    await account.control("clock", {"by": 3 * 86_400})
+    assert "insufficient funds" in (await look(account, later)).text
     expired = (await look(account, gone)).text
     assert "This checkout has expired" in expired
     assert 'name="means"' not in expired

@@ -106,7 +106,11 @@ async def test_who_has_nothing_sees_that(account: Account) -> None:
 
 
 async def test_a_portal_that_there_is_not_says_so(account: Account) -> None:
+    portal = await open_portal(account)
+    await account.delete(f"/v1/customers/{portal.session['customer']}")
+
     assert (await account.http.get("/p/session/bps_none")).status_code == 404
+    assert (await portal.look()).status_code == 404
 
 
 async def _flow(account: Account, kind: str, completion: dict[str, Any]) -> Portal:
