@@ -28,6 +28,7 @@ _T = BillingEventType
 
 _NOT_SHOWN: Final = frozenset({"lines", "payments", "tiers", "phases"})
 _ISSUED: Final = frozenset({"open", "paid", "void", "uncollectible"})
+_NOTHING: Final = frozenset[tuple[str | None, int]]()
 _NO_ATTEMPT: Final[tuple[str | None, ...]] = ()
 _FREE_OF_MONEY: Final = (
     CustomerFacts,
@@ -40,11 +41,15 @@ _FREE_OF_MONEY: Final = (
 
 
 class _Mark(msgspec.Struct, frozen=True):
-    """What happened, and when where that is known. Of what happens once in a life `place` stands in the event's id."""
+    """What happened, and when where that is known.
+
+    Of what happens once in a life the event's id is made of `place`, and of `key`: None is the object itself.
+    """
 
     type: BillingEventType
     place: int
     at: int | None = None
+    key: str | None = None
 
 
 _PAYMENT_ENDS: Final[Mapping[str, _Mark]] = {
@@ -75,10 +80,10 @@ def events_of_mirror(before: StripeObject | None, after: StripeObject, at: int) 
         return ()
     known = _known(before, facts)
     was = known.facts if known else None
-    passed = {mark.place for mark in _milestones(was, gone=known.gone)} if known and was else frozenset[int]()
-    once = [mark for mark in _milestones(facts, gone=after.gone) if mark.place not in passed]
+    passed = {(mark.key, mark.place) for mark in _milestones(was, gone=known.gone)} if known and was else _NOTHING
+    once = [mark for mark in _milestones(facts, gone=after.gone) if (mark.key, mark.place) not in passed]
     changes = [_Mark(what, place) for place, what in enumerate(_changes(known, after, was, facts))]
-    told = [(mark, f"{after.type}:{after.id}") for mark in once]
+    told = [(mark, mark.key or f"{after.type}:{after.id}") for mark in once]
     told += [(mark, f"{after.id}:{after.incarnation}:{after.version}") for mark in changes]
     if was is None:
         told = [(mark, key) for mark, key in told if _is_news(mark, facts, at)]
@@ -126,7 +131,7 @@ def _milestones(facts: StripeFacts, *, gone: bool) -> Iterator[_Mark]:
             yield from [_Mark(_T.CUSTOMER_DELETED, 1)] if gone else []
         case InvoiceFacts():
             yield from _of_invoice(facts)
-        case PaymentIntentFacts() if facts.invoice_id is None:  # else the invoice tells
+        case PaymentIntentFacts():
             yield from _reached(facts.status, _PAYMENT_ENDS)
         case ChargeFacts() if facts.payment_intent_id is None and facts.invoice_id is None:  # else these tell
             yield from _reached(facts.status, _CHARGE_ENDS)
@@ -148,12 +153,23 @@ def _of_invoice(facts: InvoiceFacts) -> Iterator[_Mark]:
         yield _Mark(_T.INVOICE_FINALIZED, 1, facts.finalized_at)
     if facts.is_paid:
         yield _Mark(_T.INVOICE_PAID, 2, facts.paid_at)
-        if facts.amount_paid > 0:
-            yield _Mark(_T.PAYMENT_SUCCEEDED, 3, facts.paid_at)
+        yield from _payments_of(facts)
     if facts.status == "void":
         yield _Mark(_T.INVOICE_VOIDED, 4, facts.voided_at)
     if facts.status == "uncollectible":
         yield _Mark(_T.INVOICE_UNCOLLECTIBLE, 5)
+
+
+def _payments_of(facts: InvoiceFacts) -> Iterator[_Mark]:
+    """Yield the payments of a paid invoice, as they themselves would: whichever is learned of first tells."""
+    names = [
+        f"payment_intent:{payment.payment_intent_id}" if payment.payment_intent_id else f"charge:{payment.charge_id}"
+        for payment in facts.payments
+        if payment.status == "paid" and (payment.payment_intent_id or payment.charge_id)
+    ]
+    yield from (_Mark(_T.PAYMENT_SUCCEEDED, 0, facts.paid_at, name) for name in names)
+    if not names and facts.amount_paid > 0:
+        yield _Mark(_T.PAYMENT_SUCCEEDED, 3, facts.paid_at)
 
 
 def _reached(status: str | None, ends: Mapping[str, _Mark]) -> Iterator[_Mark]:

@@ -234,6 +234,7 @@ class RefundFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="c
     amount: int
     currency: str
     charge_id: str | None = None
+    customer_id: str | None = None
     payment_intent_id: str | None = None
     reason: str | None = None
     failure_reason: str | None = None
@@ -247,6 +248,7 @@ class DisputeFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="
     amount: int
     currency: str
     charge_id: str | None = None
+    customer_id: str | None = None
     payment_intent_id: str | None = None
     reason: str | None = None
     evidence_due_at: Instant | None = None

@@ -27,7 +27,14 @@ from app.gateways.stripe_answers import (
     read_page,
     to_endpoint,
 )
-from app.gateways.stripe_objects import ACTIVE_ENTITLEMENTS, FEATURES, PRODUCT_FEATURES, RESOURCES
+from app.gateways.stripe_objects import (
+    ACTIVE_ENTITLEMENTS,
+    FEATURES,
+    PAYMENTS,
+    PRODUCT_FEATURES,
+    RESOURCES,
+    lacks_invoice,
+)
 from app.ports.stripe import (
     CursorGoneError,
     ListedPage,
@@ -175,7 +182,7 @@ class StripeProcessor:
     async def _whole(self, type: str, found: dict[str, Any], body: str, *, featured: bool = True) -> str:
         """Return an object as JSON with every page of the lists in it; untouched where nothing is to be added.
 
-        A product gets its features, which are asked for only where the account is `featured`.
+        A product gets its features, asked for only where the account is `featured`; a payment in trouble its invoice.
         """
         id, parts = id_of(found), dict[str, Any]()  # noqa: A001 - the API's word
         try:
@@ -188,6 +195,8 @@ class StripeProcessor:
             if type == "product":
                 attached = await self._rest_of([], RESOURCES[type].path, id, "features") if featured else []
                 parts[PRODUCT_FEATURES] = {"object": "list", "data": attached, "has_more": False}
+            if lacks_invoice(type, found):
+                parts["invoice"] = await self._invoice_of(id)
         except _GoneError as error:
             raise ProcessorUnavailableError(f"deleted while its lists were read: {error}") from error
         return orjson.dumps({**found, **parts}).decode() if parts else body
@@ -199,6 +208,11 @@ class StripeProcessor:
         listing = {"object": "list", "data": active, "has_more": False}
         summary = {"object": ENTITLEMENTS, "customer": customer, "entitlements": listing, "livemode": self.livemode}
         return FetchedObject(id=id, type=ENTITLEMENTS, raw=orjson.dumps(summary).decode(), api_version=self.api_version)
+
+    async def _invoice_of(self, payment_intent: str) -> object:
+        payment = {"type": "payment_intent", "payment_intent": payment_intent}
+        page = json_object((await self._get(PAYMENTS, limit=1, payment=payment)).data)
+        return next((json_object(one).get("invoice") for one in json_array(page.get("data"))), None)
 
     async def _has_features(self) -> bool:
         """Tell whether the account has any feature, archived or not: without one, no product needs to be asked."""
@@ -232,9 +246,7 @@ class StripeProcessor:
                 break
         raise ProcessorUnavailableError(f"the list of {path} does not end after {_MAX_PAGES} pages")
 
-    async def _get(
-        self, path: str, *segments: str, **params: str | int | Sequence[str] | None
-    ) -> stripe.StripeResponse:
+    async def _get(self, path: str, *segments: str, **params: Any) -> stripe.StripeResponse:
         return await self._request("get", path, *segments, **params)
 
     async def _post(self, path: str, *segments: str, **params: Any) -> dict[str, Any]:

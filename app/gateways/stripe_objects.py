@@ -1,7 +1,7 @@
 """Where Stripe's API has each type of object that we mirror, what is expanded, and which lists are in it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +10,7 @@ PRODUCT_FEATURES: Final = "entitlement_features"
 
 FEATURES: Final = "/v1/entitlements/features"
 ACTIVE_ENTITLEMENTS: Final = "/v1/entitlements/active_entitlements"
+PAYMENTS: Final = "/v1/invoice_payments"
 
 
 class Sublist(msgspec.Struct, frozen=True):
@@ -53,13 +54,19 @@ RESOURCES: Final[Mapping[str, Resource]] = {
     "invoice": Resource(
         _INVOICES,
         expand=("payments",),
-        sublists=(Sublist("lines", _INVOICES), Sublist("payments", "/v1/invoice_payments", "invoice")),
+        sublists=(Sublist("lines", _INVOICES), Sublist("payments", PAYMENTS, "invoice")),
     ),
     "checkout.session": Resource(_SESSIONS, expand=("line_items",), sublists=(Sublist("line_items", _SESSIONS),)),
     "payment_intent": Resource("/v1/payment_intents"),
     "charge": Resource("/v1/charges"),
-    "refund": Resource("/v1/refunds"),
-    "dispute": Resource("/v1/disputes"),
+    "refund": Resource("/v1/refunds", expand=("charge",)),
+    "dispute": Resource("/v1/disputes", expand=("charge",)),
     "event": Resource("/v1/events"),
 }
 """By Stripe's name of the type; active entitlements are a list that has no object around it."""
+
+
+def lacks_invoice(type: str, found: Mapping[str, Any]) -> bool:
+    """Tell whether this is a payment in trouble that does not say for which invoice, as none does since basil."""
+    is_in_trouble = found.get("status") == "requires_action" or found.get("last_payment_error") is not None
+    return type == "payment_intent" and "invoice" not in found and is_in_trouble

@@ -35,6 +35,7 @@ class _Product(msgspec.Struct, gc=False):
     id: Id
     name: str = ""
     active: bool | None = None
+    created: Seconds = 0
     entitlement_features: _Features | msgspec.UnsetType = msgspec.UNSET  # added by our gateway: Stripe lists them apart
 
 
@@ -64,6 +65,7 @@ class _Price(msgspec.Struct, gc=False):
     recurring: _Recurring | None = None
     tiers_mode: str | None = None
     tiers: list[_Tier] | msgspec.UnsetType | None = msgspec.UNSET
+    created: Seconds = 0
 
 
 class _AppliesTo(msgspec.Struct, gc=False):
@@ -83,6 +85,7 @@ class _Coupon(msgspec.Struct, gc=False):
     redeem_by: Seconds | None = None
     valid: bool | None = None
     applies_to: _AppliesTo | msgspec.UnsetType | None = msgspec.UNSET
+    created: Seconds = 0
 
 
 class _Promotion(msgspec.Struct, gc=False):
@@ -99,6 +102,7 @@ class _PromotionCode(msgspec.Struct, gc=False):
     max_redemptions: Quantity | None = None
     times_redeemed: Quantity | None = None
     expires_at: Seconds | None = None
+    created: Seconds = 0
 
 
 class _Aggregation(msgspec.Struct, gc=False):
@@ -121,7 +125,9 @@ def decode_product(raw: str, before: StripeFacts | None) -> ProductFacts:
         features = tuple(sorted(keys))
     else:
         features = before.features if isinstance(before, ProductFacts) else ()
-    return ProductFacts(name=product.name, active=product.active is not False, features=features)
+    return ProductFacts(
+        name=product.name, active=product.active is not False, features=features, created_at=product.created * 1000
+    )
 
 
 def decode_price(raw: str, before: StripeFacts | None) -> PriceFacts:
@@ -144,6 +150,7 @@ def decode_price(raw: str, before: StripeFacts | None) -> PriceFacts:
         meter_id=ref_id(recurring.meter),
         tiers_mode=price.tiers_mode,
         tiers=tiers,
+        created_at=price.created * 1000,
     )
 
 
@@ -166,6 +173,7 @@ def decode_coupon(raw: str, before: StripeFacts | None) -> CouponFacts:
         redeem_by_at=ms(coupon.redeem_by),
         valid=coupon.valid is not False,
         product_ids=products,
+        created_at=coupon.created * 1000,
     )
 
 
@@ -180,6 +188,7 @@ def decode_promotion_code(raw: str, _before: StripeFacts | None) -> PromotionCod
         max_redemptions=code.max_redemptions,
         times_redeemed=code.times_redeemed or 0,
         expires_at=ms(code.expires_at),
+        created_at=code.created * 1000,
     )
 
 

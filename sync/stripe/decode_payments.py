@@ -53,12 +53,18 @@ class _Charge(msgspec.Struct, gc=False):
     created: Seconds = 0
 
 
+class _Charged(Ref, gc=False):
+    """A charge where it is expanded: it says whose money it is."""
+
+    customer: Reference = None
+
+
 class _Refund(msgspec.Struct, gc=False):
     id: Id
     amount: Amount
     currency: str
     status: str | None = None
-    charge: Reference = None
+    charge: Id | _Charged | None = None
     payment_intent: Reference = None
     reason: str | None = None
     failure_reason: str | None = None
@@ -74,7 +80,7 @@ class _Dispute(msgspec.Struct, gc=False):
     status: str
     amount: Amount
     currency: str
-    charge: Reference = None
+    charge: Id | _Charged | None = None
     payment_intent: Reference = None
     reason: str | None = None
     evidence_details: _EvidenceDetails | None = None
@@ -132,6 +138,7 @@ def decode_refund(raw: str, _before: StripeFacts | None) -> RefundFacts:
         amount=refund.amount,
         currency=refund.currency,
         charge_id=ref_id(refund.charge),
+        customer_id=_payer(refund.charge),
         payment_intent_id=ref_id(refund.payment_intent),
         reason=refund.reason,
         failure_reason=refund.failure_reason,
@@ -147,8 +154,13 @@ def decode_dispute(raw: str, _before: StripeFacts | None) -> DisputeFacts:
         amount=dispute.amount,
         currency=dispute.currency,
         charge_id=ref_id(dispute.charge),
+        customer_id=_payer(dispute.charge),
         payment_intent_id=ref_id(dispute.payment_intent),
         reason=dispute.reason,
         evidence_due_at=ms(dispute.evidence_details.due_by) if dispute.evidence_details else None,
         created_at=dispute.created * 1000,
     )
+
+
+def _payer(charge: str | _Charged | None) -> str | None:
+    return ref_id(charge.customer) if isinstance(charge, _Charged) else None

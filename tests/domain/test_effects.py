@@ -17,6 +17,7 @@ from app.domain.stripe_facts import (
     CustomerFacts,
     DisputeFacts,
     InvoiceFacts,
+    InvoicePayment,
     PaymentIntentFacts,
     PriceFacts,
     ProductFacts,
@@ -202,7 +203,7 @@ def test_what_is_old_tells_what_becomes_of_it_from_then_on() -> None:
         ),
         (None, payment("requires_payment_method"), []),
         (payment("processing"), payment("succeeded"), ["payment.succeeded"]),
-        (payment("requires_action"), payment("succeeded", invoice_id="in_1"), []),
+        (payment("processing"), payment("requires_action", invoice_id="in_1"), []),
         (payment("processing"), payment("canceled"), ["payment.canceled"]),
         (payment("processing"), payment("requires_action"), ["payment.action_required"]),
         (payment("requires_action"), payment("requires_action", amount=2), []),
@@ -270,6 +271,19 @@ def test_a_mirror_tells(was: StripeFacts | None, now: StripeFacts, types: list[s
 
     assert told(before, mirror(now, version=2)) == types
     assert told(mirror(now), mirror(now, version=2)) == []
+
+
+def test_a_payment_and_its_invoice_tell_once_that_money_came() -> None:
+    paid_by = (InvoicePayment(payment_intent_id="pi_1", status="paid"), InvoicePayment(charge_id="ch_1", status="paid"))
+    others = (InvoicePayment(payment_intent_id="pi_2", status="canceled"),)
+    paid = mirror(invoice("paid", amount_paid=5, payments=paid_by + others))
+    of_invoice = [event for event in events_of(None, paid, NOW) if event.type == "payment.succeeded"]
+
+    [by_intent] = events_of(None, mirror(payment("succeeded"), id="pi_1", type="payment_intent"), NOW)
+    [by_charge] = events_of(None, mirror(charge(), id="ch_1", type="charge"), NOW)
+
+    assert [event.id for event in of_invoice] == [by_intent.id, by_charge.id]
+    assert told(mirror(replace(paid.facts, payments=paid_by[:1])), paid) == ["payment.succeeded"]
 
 
 def test_what_is_deleted_is_told_once() -> None:

@@ -36,6 +36,8 @@ EXPANDED = {
     "coupon": "expand[0]=applies_to",
     "invoice": "expand[0]=payments",
     "checkout.session": "expand[0]=line_items",
+    "refund": "expand[0]=charge",
+    "dispute": "expand[0]=charge",
 }
 LISTS = {name: {"data": [], "has_more": False} for name in ("items", "lines", "payments", "line_items")}
 
@@ -61,6 +63,40 @@ async def test_a_type_that_is_not_mirrored_is_not_asked_for() -> None:
             await stripe.retrieve("payment_method", "pm_1")
 
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        pytest.param({"status": "requires_action"}, "in_1", id="wants a person"),
+        pytest.param({"status": "requires_payment_method", "last_payment_error": {}}, "in_1", id="failed"),
+        pytest.param({"status": "requires_action", "invoice": "in_old"}, "in_old", id="says so itself"),
+        pytest.param({"status": "succeeded", "last_payment_error": None}, None, id="in no trouble"),
+    ],
+)
+async def test_a_payment_in_trouble_is_given_its_invoice(fields: dict[str, Any], named: str | None) -> None:
+    def respond(path: str, query: dict[str, list[str]]) -> Answer:
+        if path == "/v1/payment_intents/pi_1":
+            return answer({"id": "pi_1", "object": "payment_intent", **fields})
+        assert path == "/v1/invoice_payments"
+        assert query["payment[type]"] == ["payment_intent"]
+        return listed(*([{"id": "inpay_1", "invoice": "in_1"}] if query["payment[payment_intent]"] == ["pi_1"] else []))
+
+    async with serving(respond) as (stripe, _):
+        fetched = await stripe.retrieve("payment_intent", "pi_1")
+
+    assert json.loads(fetched.raw).get("invoice") == named
+
+
+async def test_a_payment_in_trouble_of_no_invoice_has_none() -> None:
+    def respond(path: str, _query: dict[str, list[str]]) -> Answer:
+        is_payment = path == "/v1/payment_intents/pi_1"
+        return answer({"id": "pi_1", "status": "requires_action"}) if is_payment else listed()
+
+    async with serving(respond) as (stripe, _):
+        fetched = await stripe.retrieve("payment_intent", "pi_1")
+
+    assert json.loads(fetched.raw)["invoice"] is None
 
 
 async def test_a_subscription_without_items_is_none() -> None:

@@ -38,6 +38,7 @@ from app.domain.stripe_facts import (
     PriceTier,
     ProductFacts,
     PromotionCodeFacts,
+    RefundFacts,
     ScheduleFacts,
     SessionLine,
     StripeFacts,
@@ -213,12 +214,13 @@ def test_tiers_and_a_meter() -> None:
             PriceTier(up_to=10, unit_amount=Decimal(5)),
             PriceTier(unit_amount=Decimal("0.125"), flat_amount=Decimal(100)),
         ),
+        created_at=T0 * 1000,
     )
 
 
 def test_a_product_is_given_the_lookup_keys_of_its_features() -> None:
     assert read(product(active=False, entitlement_features=FEATURES)) == ProductFacts(
-        name="Pro", active=False, features=("sso",)
+        name="Pro", active=False, features=("sso",), created_at=T0 * 1000
     )
 
 
@@ -230,6 +232,7 @@ def test_a_coupon() -> None:
         duration_months=3,
         times_redeemed=2,
         product_ids=("prod_pro",),
+        created_at=T0 * 1000,
     )
 
 
@@ -238,7 +241,7 @@ def test_a_promotion_code_reads_the_same_in_both_shapes(of_coupon: Any) -> None:
     told = promotion_code(promotion={"type": "coupon", "coupon": of_coupon})
 
     assert read(told) == read(promotion_code_before_clover(promotion_code()))
-    assert read(told) == PromotionCodeFacts(code="HELLO", coupon_id="co_1")
+    assert read(told) == PromotionCodeFacts(code="HELLO", coupon_id="co_1", created_at=T0 * 1000)
 
 
 def test_a_checkout_names_its_workspace_and_its_lines() -> None:
@@ -304,6 +307,26 @@ def test_a_charge_of_the_time_before_it_had_a_status() -> None:
     facts = read({**old, "dispute": "dp_1"})
 
     assert (facts.status, facts.amount_captured, facts.disputed) == ("succeeded", 1000, True)
+
+
+@pytest.mark.parametrize("type", ["refund", "dispute"])
+def test_an_expanded_charge_says_whose_money_it_is(type: str) -> None:
+    told = {"id": "x_1", "object": type, "status": "lost", "amount": 5, "currency": "usd"}
+
+    named = decode_facts(type, json.dumps({**told, "charge": {"id": "ch_1", "customer": "cus_1"}}))
+    unnamed = decode_facts(type, json.dumps({**told, "charge": "ch_1"}))
+
+    assert isinstance(named, RefundFacts | DisputeFacts)
+    assert isinstance(unnamed, RefundFacts | DisputeFacts)
+    assert (named.charge_id, named.customer_id) == ("ch_1", "cus_1")
+    assert (unnamed.charge_id, unnamed.customer_id) == ("ch_1", None)
+
+
+@pytest.mark.parametrize("told", [product(), price(), coupon(), promotion_code()], ids=lambda told: told["object"])
+def test_what_is_sold_says_since_when(told: Json) -> None:
+    facts: Any = decode_facts(told["object"], json.dumps({**told, "created": T0}))
+
+    assert facts.created_at == T0 * 1000
 
 
 def test_a_dispute_says_until_when_evidence_is_due() -> None:
