@@ -18,14 +18,14 @@ class Sync(Protocol):
         ...
 
     async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
-        """Fetch a Stripe customer and its subscriptions now, and store what they change.
+        """Fetch a Stripe customer, its subscriptions, invoices and entitlements now, and store what they change.
 
         Raises `ProcessorUnavailableError` or `ProcessorRefusedError`; see `PaymentProcessor`.
         """
         ...
 
     async def sync_catalog(self) -> tuple[TypeCount, ...]:
-        """Fetch every product and price of Stripe now, and store what they change; raises the same."""
+        """Fetch all that is sold at Stripe now (see `StripeFacts`), and store what it changes; raises the same."""
         ...
 
     def wake(self) -> None:

@@ -36,7 +36,9 @@ class Synced(msgspec.Struct, frozen=True):
 
 
 async def sync_customer(rt: Runtime, principal: Principal, input: SyncCustomerInput) -> Synced:
-    """Fetch the workspace's Stripe customer and its subscriptions of every status, and bring them to store and RAM.
+    """Fetch the workspace's Stripe customer, its subscriptions and invoices of every status and its entitlements.
+
+    They are in the store and in RAM afterwards.
 
     Raises `NotFoundError`; `ConflictError` where no customer is linked; `StripeRefusedError`, `UnavailableError`.
     """
@@ -54,7 +56,7 @@ async def sync_customer(rt: Runtime, principal: Principal, input: SyncCustomerIn
 
 
 async def sync_catalog(rt: Runtime, principal: Principal, input: SyncCatalogInput) -> Synced:
-    """Fetch every product and price of Stripe and bring them to the store. Raises the same, but for what is missing."""
+    """Fetch all that is sold at Stripe, archived things too, and bring it to the store. Raises the same otherwise."""
     return await _once(rt, principal, CATALOG_OPERATION, input, rt.sync.sync_catalog)
 
 

@@ -18,12 +18,18 @@ from app.telemetry import logger
 from sync.bell import Bell
 from sync.cancellation import obey_cancellation
 from sync.jobs.lease import JobLease, until_loaded
-from sync.stripe.lists import PRICES, PRODUCTS, Absorbed, Lists
+from sync.stripe.lists import COUPONS, PRICES, PRODUCTS, Absorbed, Lists
 
 OVERLAP_MS: Final = 15 * 60_000
 """How much older than the newest event an event may be that is listed late."""
 
-_RELISTED: Final = (*PRODUCTS, *PRICES, Listing("subscription"))  # without a status Stripe leaves out the canceled ones
+_RELISTED: Final = (
+    *PRODUCTS,
+    *PRICES,
+    *COUPONS,
+    Listing("subscription"),  # without a status Stripe leaves out the canceled ones
+    Listing("invoice", (("status", "open"),)),
+)
 _RELISTED_TYPES: Final = frozenset(listing.type for listing in _RELISTED)
 _EVENTS_OF_ONE: Final = 50
 _ON_ITS_WAY_MS: Final = 60_000  # what is younger may yet come by itself
@@ -248,7 +254,13 @@ class ReconcileWorker:
 def _is_missing(mirror: StripeObject, sequence: int) -> bool:
     if mirror.gone or mirror.type not in _RELISTED_TYPES or mirror.fetch_sequence >= sequence:
         return False
-    return mirror.type != "subscription" or _status(mirror.raw) not in TERMINAL
+    match mirror.type:
+        case "subscription":
+            return _status(mirror.raw) not in TERMINAL
+        case "invoice":
+            return _status(mirror.raw) == "open"
+        case _:
+            return True
 
 
 def _status(raw: str) -> str | None:

@@ -196,7 +196,7 @@ class StripeWorker:
         for verdict in verdicts:
             if verdict.linked:
                 await self._queue.release([verdict.linked])
-            for name in follow_up(self._rt, lease.object.id, verdict):
+            for name in (*verdict.touched, *follow_up(self._rt, lease.object.id, verdict)):
                 await self._queue.mark(name.type, name.id)
         parked = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.PARKED), None)
         dead = next((verdict for verdict in reversed(verdicts) if verdict.fate is Fate.DEAD), None)

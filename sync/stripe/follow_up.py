@@ -16,7 +16,6 @@ def follow_up(rt: Runtime, object_id: str, verdict: Verdict) -> Iterator[ObjectN
     if verdict.is_unknown_transition:
         rt.metrics.count("stripe_unknown_transitions")
         _log.warning("stripe_unknown_transition", object=object_id)
-    yield from verdict.touched
     if verdict.missing_customer:
         yield ObjectName("customer", verdict.missing_customer)
     if verdict.left:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import orjson
@@ -11,7 +11,7 @@ from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.stripe_backfill import PageFindings, TypeCount, total
 from app.domain.stripe_event import ObjectName
-from app.domain.stripe_object import StripeObject
+from app.domain.stripe_object import ENTITLEMENTS, StripeObject, entitlements_id
 from app.ports.stripe import (
     CursorGoneError,
     ListedPage,
@@ -24,6 +24,7 @@ from app.runtime import Runtime
 from app.telemetry import logger
 from sync.stripe.batch import Batches
 from sync.stripe.decide import decide
+from sync.stripe.entitled import entitled
 from sync.stripe.follow_up import follow_up
 from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading, from_fetched
@@ -31,13 +32,28 @@ from sync.stripe.verdict import Fate, Verdict
 
 PRODUCTS: Final = (Listing("product", (("active", "true"),)), Listing("product", (("active", "false"),)))
 PRICES: Final = (Listing("price", (("active", "true"),)), Listing("price", (("active", "false"),)))
+COUPONS: Final = (Listing("coupon"), Listing("promotion_code"))
+CATALOGUE: Final = (*PRODUCTS, *PRICES, *COUPONS, Listing("billing.meter"))
 EVERYTHING: Final = (
-    *PRODUCTS,
-    *PRICES,
+    *CATALOGUE,
     Listing("customer"),
     Listing("subscription", (("status", "all"),)),  # unless told, Stripe leaves out the canceled ones
+    Listing("subscription_schedule"),
+    Listing("invoice"),
+    Listing("checkout.session"),
+    Listing("payment_intent"),
+    Listing("charge"),
+    Listing("refund"),
+    Listing("dispute"),
 )
-"""What a backfill reads, in this order: what others refer to comes first."""
+"""What a backfill reads, in this order: what others refer to comes first. A page costs one request.
+
+Beyond that, of each subscription, invoice and checkout the lists in it where they are long; of each product its
+features, where the account has any; and of each subscriber to such a product, once, the active entitlements.
+"""
+
+_MADE_ANEW: Final = frozenset({"hosted_invoice_url", "invoice_pdf"})
+"""Fields with a token that Stripe makes each time it is asked: a new one is no change."""
 
 _log = logger(__name__)
 
@@ -100,16 +116,18 @@ class Lists:
         raise ProcessorUnavailableError(f"the list of {listing.type}s does not end after {self._most_pages} pages")
 
     async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
-        """Fetch a customer and its subscriptions of every status, and store what they change."""
+        """Fetch a customer, its subscriptions and invoices of every status and its entitlements; store what changed."""
         pages = [await self.refresh("customer", customer_id)]
         if not pages[0].is_gone:
-            of_customer = Listing("subscription", (("customer", customer_id), ("status", "all")))
-            pages += [page async for page in self.every_page(of_customer)]
+            owned = ("customer", customer_id)
+            for listing in (Listing("subscription", (owned, ("status", "all"))), Listing("invoice", (owned,))):
+                pages += [page async for page in self.every_page(listing)]
+            pages.append(await self.refresh(ENTITLEMENTS, entitlements_id(customer_id)))
         return total(page.findings.count for page in pages)
 
     async def sync_catalog(self) -> tuple[TypeCount, ...]:
-        """Fetch every product and price, and store what they change."""
-        counts = [page.findings.count for listing in (*PRODUCTS, *PRICES) async for page in self.every_page(listing)]
+        """Fetch every product, price, coupon, promotion code and meter, and store what they change."""
+        counts = [page.findings.count for listing in CATALOGUE async for page in self.every_page(listing)]
         return total(counts)
 
     async def refresh(self, type: str, id: str) -> Absorbed:
@@ -155,6 +173,7 @@ class Lists:
         dirty = [
             ref for reading, verdict in zip(readings, verdicts, strict=True) for ref in self._dirty(reading, verdict)
         ]
+        dirty += await entitled(self._rt, [reading for reading in readings if reading.type == "subscription"])
         linked = [verdict.linked for verdict in verdicts if verdict and verdict.linked]
         if linked:
             await self._queue.release(linked)
@@ -165,7 +184,7 @@ class Lists:
     def _dirty(self, reading: Reading, verdict: Verdict | None) -> Iterator[ObjectName]:
         if verdict is None or verdict.fate in (Fate.PARKED, Fate.DEAD):
             yield ObjectName(reading.type, reading.id)
-        if verdict is not None:
+        if verdict is not None:  # what it touched is in these lists too, or was read just before
             yield from follow_up(self._rt, reading.id, verdict)
 
 
@@ -218,6 +237,7 @@ def _differs(reading: Reading, mirror: StripeObject | None) -> bool:
 
 def _parsed(raw: str) -> object:
     try:
-        return orjson.loads(raw)
+        told: dict[str, Any] = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return raw
+    return {key: told[key] for key in told.keys() - _MADE_ANEW}  # it was listed, and so is an object

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from app.domain.stripe_event import ObjectName
-from app.domain.stripe_facts import ChargeFacts, DisputeFacts, InvoiceFacts, RefundFacts
+from app.domain.stripe_facts import ChargeFacts, DisputeFacts, InvoiceFacts, RefundFacts, StripeFacts
 from app.domain.stripe_object import StripeObject
 
 
@@ -13,9 +15,15 @@ def touched(mirror: StripeObject, before: StripeObject | None) -> tuple[ObjectNa
     That is nothing where the mirror says the same as before; and it leads from refunds and disputes to charges, from
     there to payments and invoices, from there to subscriptions, and never back: so looking again ends.
     """
-    if before is not None and before.facts == mirror.facts and before.gone == mirror.gone:
+    if before is not None and _lasting(before) == _lasting(mirror) and before.gone == mirror.gone:
         return ()
     return tuple(ObjectName(type, id) for type, id in _named(mirror, before) if id)  # noqa: A001 - the API's words
+
+
+def _lasting(mirror: StripeObject) -> StripeFacts | None:
+    """Leave out the address of an invoice's page, of which Stripe makes another each time it is asked."""
+    facts = mirror.facts
+    return msgspec.structs.replace(facts, hosted_url=None) if isinstance(facts, InvoiceFacts) else facts
 
 
 def _named(mirror: StripeObject, before: StripeObject | None) -> Iterator[tuple[str, str | None]]:

@@ -26,7 +26,7 @@ class FakeLists(FakeProcessor):
     async def list_page(self, listing: Listing, *, after: str | None) -> ListedPage:
         self.pages.append((listing, after))
         await _call(self.before_page, listing, after)
-        matching = [found for found in self.objects.values() if found["object"] == listing.type]
+        matching = [one for key, one in self.objects.items() if one["object"] == listing.type and one.get("id") == key]
         matching = [found for found in matching if not found.get("deleted") and _passes(found, dict(listing.filters))]
         matching.sort(key=lambda found: -found["created"])
         ids = [found["id"] for found in matching]

@@ -61,9 +61,9 @@ SyncCatalogResult = Annotated[
 class StripeSyncMutations:
     @strawberry.mutation(
         directives=requires(*SYNCS_CUSTOMER),
-        description="Fetch the workspace's customer and all its subscriptions from Stripe now, without waiting for an "
-        "event: for a person who comes back from a checkout. A conflict where no customer is linked. Use a fresh key "
-        "each time: a key that was used answers what was found then.",
+        description="Fetch the workspace's customer, all its subscriptions and invoices and its entitlements from "
+        "Stripe now, without waiting for an event: for a person who comes back from a checkout. A conflict where no "
+        "customer is linked. Use a fresh key each time: a key that was used answers what was found then.",
     )
     async def sync_customer(self, info: Info, input: SyncCustomerInput) -> SyncCustomerResult:
         command = stripe_sync.SyncCustomerInput(
@@ -76,7 +76,8 @@ class StripeSyncMutations:
 
     @strawberry.mutation(
         directives=requires(*SYNCS_CATALOG),
-        description="Fetch every product and price from Stripe now. Use a fresh key each time.",
+        description="Fetch every product, price, coupon, promotion code and meter from Stripe now. Use a fresh key "
+        "each time.",
     )
     async def sync_catalog(self, info: Info, input: SyncCatalogInput) -> SyncCatalogResult:
         command = stripe_sync.SyncCatalogInput(idempotency_key=input.idempotency_key)

@@ -11,16 +11,18 @@ from support.records import workspace
 from support.runtime import ADMIN, FakeStripe
 from support.stripe import T0, Sync, customer, event, eventually, price, product, stored_event, subscription, syncing
 from support.stripe_lists import FakeLists
+from support.stripe_shapes import invoice
 from support.sync import at_work
 
 from app.domain.stripe_event import StripeEvent
+from app.domain.stripe_facts import InvoiceFacts
 from app.domain.stripe_reconcile import StripeReconcile, is_relist_due
 from app.domain.subscription import SubscriptionStatus
 from app.http.stripe_webhook import read_event
 from app.ports.stripe import Listing, ProcessorRefusedError, ProcessorUnavailableError
 from app.services.stripe_reconcile import JOB, ReconcileStripeInput, ask_reconcile, current_reconcile
 from sync.jobs.stripe_reconcile import ReconcileWorker
-from sync.stripe.lists import Lists
+from sync.stripe.lists import EVERYTHING, Lists
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -253,6 +255,10 @@ async def test_a_subscription_that_came_without_an_event_is_drift_and_one_of_bef
     assert [found.id for found in state.drifted] == ["sub_new"]
 
 
+PAGES = 8 + 1
+"""The lists of a night, and the events."""
+
+
 async def test_two_replicas_do_it_once(sync: Sync) -> None:
     stripe = account()
     await begun(sync, stripe)
@@ -263,11 +269,11 @@ async def test_two_replicas_do_it_once(sync: Sync) -> None:
     async with working(sync, stripe), working(sync, stripe):
         await reconcile(sync, stripe)
 
-    assert len(stripe.pages) == 5 + 1
+    assert len(stripe.pages) == PAGES
     assert (await state_of(sync)).drift == 1
 
 
-@pytest.mark.parametrize("dies_at", range(6))
+@pytest.mark.parametrize("dies_at", range(PAGES))
 async def test_a_process_that_dies_at_any_page_is_followed_by_one_that_finds_the_rest(sync: Sync, dies_at: int) -> None:
     stripe = account()
     await begun(sync, stripe)
@@ -290,6 +296,27 @@ async def test_a_process_that_dies_at_any_page_is_followed_by_one_that_finds_the
 
     assert await status(sync) is SubscriptionStatus.PAST_DUE
     assert (state.drift, state.last_relist_at) == (1, sync.clock.now_at())
+
+
+async def test_an_invoice_that_was_paid_without_a_word_is_found_in_the_night(sync: Sync) -> None:
+    stripe = account()
+    stripe.put(invoice("in_1", "open"), invoice("in_2", "open"), invoice("in_3"))
+    await begun(sync, stripe)
+    for listing in EVERYTHING:
+        _ = [page async for page in Lists(sync.rt, sync.inbox, stripe).every_page(listing)]
+    stripe.put(invoice("in_1"))
+    stripe.asked.clear()
+    sync.clock.advance(DAY)
+
+    await reconcile(sync, stripe)
+    await sync.settle(stripe)
+
+    found = await sync.mirror("in_1")
+    assert found is not None
+    assert isinstance(found.facts, InvoiceFacts)
+    assert found.facts.is_paid
+    assert "in_2" not in stripe.asked  # it is open, and in the list
+    assert "in_3" not in stripe.asked  # it was paid before
 
 
 async def test_while_stripe_is_away_nothing_is_lost_and_it_is_asked_again_a_minute_later(sync: Sync) -> None:

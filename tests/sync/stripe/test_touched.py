@@ -56,6 +56,7 @@ def mirror(told: Json) -> StripeObject:
         pytest.param(payment_intent(), None, set(), id="payment"),
         pytest.param(invoice(), invoice(), set(), id="nothing new"),
         pytest.param(invoice(footer="Thanks"), invoice(), set(), id="nothing that is used"),
+        pytest.param(invoice(hosted_invoice_url="https://invoice.example/j"), invoice(), set(), id="another address"),
     ],
 )
 def test_what_changed_has_others_looked_at(told: Json, before: Json | None, expected: set[str]) -> None:
