@@ -117,6 +117,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         metrics=Metrics(),
         backdate_ms=settings.usage_backdate_hours * 3_600_000,
         stripe=processor,
+        creates_workspaces=settings.stripe_unlinked_customers == "create",
     )
     sync.compose(
         rt,

@@ -36,5 +36,7 @@ class Runtime:
     """How long ago usage that is reported may have happened."""
     stripe: StripeAccount | None = None
     """None without a key to ask Stripe with."""
+    creates_workspaces: bool = False
+    """Whether a customer of Stripe that no workspace is known for gets one; else it waits."""
     catalogue_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever writes the catalogue; see `services.catalogue.edition`."""

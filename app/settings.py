@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         description="api (GraphQL and webhooks), worker (the work that processes share: Stripe, migrations, sealing "
         "the audit) or all (both). Default all.",
     )
+    stripe_unlinked_customers: Annotated[Literal["park", "create"], BeforeValidator(_lower)] = Field(
+        "park",
+        description="What becomes of a Stripe customer that no workspace is known for: park (it waits) or create (it "
+        "gets a workspace). Default park.",
+    )
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on. Default 127.0.0.1.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one. Default 8080.")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)] = Field(

@@ -38,6 +38,11 @@ def external_id_faults(external_id: str | None) -> Iterator[FieldError]:
         yield fault(path, "RESERVED", "must not start with ws_, which our own ids start with")
 
 
+def name_faults(name: str | None) -> Iterator[FieldError]:
+    """Check a name for people."""
+    yield from text_faults((*INPUT, "name"), name)
+
+
 def email_faults(email: str | None) -> Iterator[FieldError]:
     """Check the shape of an e-mail address; whether it can be reached is for the mail server to say."""
     path = (*INPUT, "email")

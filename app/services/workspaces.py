@@ -12,10 +12,16 @@ from app.domain.catalogue_rules import TRIAL_DAYS_MAX, days_faults
 from app.domain.change import Record
 from app.domain.coverage import DAY_MS
 from app.domain.errors import ConflictError, FieldError, NotFoundError, ValidationError
-from app.domain.faults import INPUT, idempotency_key_faults, refuse, text_faults
+from app.domain.faults import INPUT, idempotency_key_faults, refuse
 from app.domain.plan import Plan, PlanKind, PlanStatus
 from app.domain.workspace import BillingDetails, Workspace, WorkspaceTrial
-from app.domain.workspace_rules import billing_faults, email_faults, external_id_faults, metadata_faults
+from app.domain.workspace_rules import (
+    billing_faults,
+    email_faults,
+    external_id_faults,
+    metadata_faults,
+    name_faults,
+)
 from app.runtime import Runtime
 from app.services.loading import load_workspace, refresh_catalogue, refuse_archived, refuse_other_version
 from app.services.result import Written, until_settled, written, written_or_current
@@ -75,7 +81,7 @@ async def create_workspace(rt: Runtime, principal: Principal, input: CreateWorks
         return (workspace,)
 
     done = written(await until_settled(rt, principal, "createWorkspace", input, decide), Workspace)
-    await _tell(rt, done.record)
+    await tell_of(rt, done.record)
     return done
 
 
@@ -94,7 +100,7 @@ async def update_workspace(rt: Runtime, principal: Principal, input: UpdateWorks
 
     once = await until_settled(rt, principal, "updateWorkspace", input, decide)
     done = await written_or_current(once, Workspace, lambda: load_workspace(rt, input.workspace_id))
-    await _tell(rt, done.record)
+    await tell_of(rt, done.record)
     return done
 
 
@@ -144,7 +150,7 @@ def _given(input: UpdateWorkspaceInput) -> dict[str, Any]:
 
 
 def _workspace_faults(workspace: Workspace) -> Iterator[FieldError]:
-    yield from text_faults((*INPUT, "name"), workspace.name)
+    yield from name_faults(workspace.name)
     yield from external_id_faults(workspace.external_id)
     yield from email_faults(workspace.email)
     yield from metadata_faults(workspace.metadata)
@@ -190,7 +196,7 @@ async def _refuse_taken(rt: Runtime, workspace: Workspace, *, fresh: bool) -> No
         raise ConflictError(f"external id {ref!r} belongs to the workspace {holder!r}")
 
 
-async def _tell(rt: Runtime, workspace: Workspace) -> None:
+async def tell_of(rt: Runtime, workspace: Workspace) -> None:
     """Let what waits for this workspace go on: look-ups that missed it, and Stripe's objects that name it."""
     names = [name for name in (workspace.id, workspace.external_id, workspace.stripe_customer_id) if name]
     for name in names:

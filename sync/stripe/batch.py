@@ -9,8 +9,10 @@ import msgspec
 from app.domain.audit import Actor, ActorKind
 from app.domain.errors import ConflictError, UnavailableError
 from app.domain.stripe_object import SYNCED_TYPES
+from app.domain.workspace import Workspace
 from app.runtime import Runtime
 from app.services.commit import commit
+from app.services.workspaces import tell_of
 from sync.stripe.decide import decide
 from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading
@@ -76,6 +78,9 @@ class Batches:
                 if attempt == _TRIES:
                     raise
                 continue
+            for record in written:
+                if isinstance(record, Workspace) and record.version == 1:
+                    await tell_of(self._rt, record)
             written_at = {record.id: record.updated_at for record in written}
             for entry, decided in zip(ordered, verdicts, strict=True):
                 entry.verdicts = [_dated(verdict, written_at.get(entry.readings[0].id)) for verdict in decided]

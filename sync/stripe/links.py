@@ -5,6 +5,7 @@ import msgspec
 from app.domain.stripe_facts import CheckoutSessionFacts, CustomerFacts
 from app.domain.stripe_object import LinkedBy, StripeObject
 from app.domain.workspace import Workspace
+from sync.stripe.policy import workspace_for
 from sync.stripe.verdict import Fate, Verdict
 from sync.stripe.view import View
 
@@ -12,14 +13,17 @@ from sync.stripe.view import View
 def link_customer(view: View, customer: StripeObject) -> Verdict:
     """Put the customer into the view, linked to its workspace, which is taken from the one that had it.
 
-    What somebody decided here goes before the metadata, and that before the checkouts that the customer completed.
+    What somebody decided here goes before the metadata, that before the checkouts that the customer completed, and that
+    before the workspace that the policy has made for it, or makes now.
     """
     stored = view.get(StripeObject, customer.id)
     before = stored.workspace_id if stored else None
     operators = None if customer.gone else linked_by_operator(customer)
     ref = None if customer.gone or operators else _ref_of(view, customer)
-    workspace_id = operators or (view.refs.get(ref) if ref else None)
-    parents = (ref,) if ref and workspace_id is None else ()
+    if not customer.gone and not operators and not (ref and ref in view.refs):
+        customer = _linked_by_policy(view, customer, ref)
+    workspace_id = operators or (view.refs.get(ref) if ref else None) or (None if customer.gone else customer.linked_to)
+    parents = (ref,) if ref and ref not in view.refs else ()
     linked = msgspec.structs.replace(customer, workspace_id=workspace_id, parked_under=parents)
     view.put(linked)
     if before and before != workspace_id:
@@ -44,6 +48,23 @@ def workspace_of(view: View, customer_id: str) -> str | None:
 def linked_by_operator(customer: StripeObject | None) -> str | None:
     """Return the workspace that somebody linked the customer to: that goes before all that Stripe says."""
     return customer.linked_to if customer and customer.linked_by is LinkedBy.OPERATOR else None
+
+
+def _linked_by_policy(view: View, customer: StripeObject, ref: str | None) -> StripeObject:
+    """Make a workspace for a customer that nothing else links, where that is wanted and none was made before.
+
+    Its external id makes it one, however often and wherever the customer is read.
+    """
+    fresh_id = view.fresh_ids.get(customer.id)
+    if customer.linked_to is not None or fresh_id is None or not isinstance(customer.facts, CustomerFacts):
+        return customer
+    made = workspace_for(ref or customer.id, customer.facts, id=fresh_id)
+    if made is None:
+        return customer
+    if (ref or customer.id) not in view.refs:
+        view.put(made)
+        view.refs[ref or customer.id] = made.id
+    return msgspec.structs.replace(customer, linked_to=view.refs[ref or customer.id], linked_by=LinkedBy.POLICY)
 
 
 def _ref_of(view: View, customer: StripeObject) -> str | None:

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from app.domain import ids
 from app.domain.change import Kind, Record
 from app.domain.errors import UnavailableError
 from app.domain.stripe_facts import ActiveEntitlementsFacts, CheckoutSessionFacts, CustomerFacts, InvoiceFacts
@@ -48,7 +49,9 @@ async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
     mirrors = await rt.store.read(Kind.STRIPE_OBJECT, {*(reading.id for reading in readings), *names.customers})
     checkouts = await rt.store.naming_checkouts(names.linking) if names.linking else []
     linking = [mirror for id, mirror in mirrors.items() if id in names.linking]  # noqa: A001 - the word
-    refs = await find_workspaces(rt, {*names.refs, *_refs_of(checkouts), *_refs_of(linking)})
+    decided = {mirror.id for mirror in linking if isinstance(mirror, StripeObject) and mirror.linked_to}
+    homeless = names.linking - decided if rt.creates_workspaces else set[str]()  # one may be named by their ids
+    refs = await find_workspaces(rt, {*names.refs, *_refs_of(checkouts), *_refs_of(linking), *homeless})
     claims = {cus: owner for cus in names.customers if (owner := rt.cache.workspace_of_customer(cus))}
     workspaces = await _read(rt, Kind.WORKSPACE, _workspaces_of(names.linking, refs.values(), mirrors.values()))
     rivals = {one.stripe_customer_id for one in workspaces.values() if isinstance(one, Workspace)} - {None}
@@ -61,7 +64,8 @@ async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
         await rt.store.owed_invoices(names.owing) if names.owing else [],
         (await _read(rt, Kind.GRANT, set(_grants_of(rt, names, mirrors, claims)))).values(),
     )
-    return View((record for some in found for record in some), refs, claims, rt.cache.catalogue())
+    fresh_ids = {customer_id: rt.ids.new(ids.WORKSPACE) for customer_id in homeless}
+    return View((record for some in found for record in some), refs, claims, rt.cache.catalogue(), fresh_ids)
 
 
 def _note(names: _Names, reading: Reading) -> None:
@@ -128,5 +132,5 @@ def _grants_of(rt: Runtime, names: _Names, mirrors: Mapping[str, Record], claims
             yield from Entitled(owner, facts).grant_ids().values()
 
 
-async def _read(rt: Runtime, kind: Kind, ids: Collection[str]) -> dict[str, Record]:
-    return await rt.store.read(kind, ids) if ids else {}
+async def _read(rt: Runtime, kind: Kind, wanted: Collection[str]) -> dict[str, Record]:
+    return await rt.store.read(kind, wanted) if wanted else {}

@@ -1,6 +1,7 @@
 """The records that readings are decided on."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +17,8 @@ _F = TypeVar("_F", bound=msgspec.Struct)
 class View:
     """The records a batch is decided on: as the store has them, under those already decided.
 
-    `refs` finds workspace ids by our id and external id, `customers` by Stripe customer; `catalogue` is what is sold.
+    `refs` finds workspace ids by our id and external id, `customers` by Stripe customer; `catalogue` is what is sold;
+    `fresh_ids` are those of workspaces to be made, by Stripe customer, where customers without one are to get one.
     """
 
     def __init__(
@@ -25,8 +27,10 @@ class View:
         refs: Mapping[str, str],
         customers: Mapping[str, str],
         catalogue: Catalogue,
+        fresh_ids: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.refs = refs
+        self.refs = dict(refs)
+        self.fresh_ids = fresh_ids
         self.customers = customers
         self.catalogue = catalogue
         self._stored: dict[tuple[Kind, str], Record] = {(record.KIND, record.id): record for record in records}
