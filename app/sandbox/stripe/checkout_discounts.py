@@ -34,12 +34,16 @@ def with_discount(sandbox: Sandbox, session: JsonObject, given: JsonObject | Non
 
 
 def _redeem(sandbox: Sandbox, session: JsonObject, given: JsonObject) -> JsonObject:
-    worth = sum(
+    cart = Cart(session["customer"], session["currency"], worth_of(sandbox, session))
+    return redeem(sandbox.store, given, cart, "discounts[0]", sandbox.now())
+
+
+def worth_of(sandbox: Sandbox, session: JsonObject) -> int:
+    """Return what the session's lines cost without discounts and after a trial."""
+    return sum(
         round_half_away(amount_of(sandbox.store.get("price", line["price"]), line["quantity"]))
         for line in session["_lines"]
     )
-    cart = Cart(session["customer"], session["currency"], worth)
-    return redeem(sandbox.store, given, cart, "discounts[0]", sandbox.now())
 
 
 def redeemed(sandbox: Sandbox, session: JsonObject) -> list[JsonObject]:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from app.sandbox.stripe import checkout
 from app.sandbox.stripe.checkout import DEBIT_PAID, DEBIT_UNPAID, NOTHING, Attempt
-from app.sandbox.stripe.checkout_discounts import find_code, with_discount
+from app.sandbox.stripe.checkout_discounts import find_code, with_discount, worth_of
 from app.sandbox.stripe.checkout_params import KIND
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.life import run_due
@@ -182,7 +182,8 @@ def _terms_of(sandbox: Sandbox, session: JsonObject) -> Html | str:
         return ""
     recurring = sandbox.store.get("price", session["_lines"][0]["price"])["recurring"]
     count, interval = recurring["interval_count"], recurring["interval"]
-    said = f"Renews every {interval if count == 1 else f'{count} {interval}s'}."
+    worth = money(worth_of(sandbox, session), session["currency"])
+    said = f"Renews every {interval if count == 1 else f'{count} {interval}s'}, for {worth} without discounts."
     terms: JsonObject = session["_subscription_data"]
     if days := terms.get("trial_period_days"):
         said = f"Free for {days} days. {said}"

@@ -37,7 +37,8 @@ th { color: var(--soft); font-size: .8125rem; font-weight: 600; }
 tr > :last-child { padding-right: 0; }
 tbody tr:last-child td { border-bottom: 0; }
 .amount { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.total td { border-top: 1px solid var(--line); font-weight: 700; }
+.total td { border-top: 1px solid var(--line); }
+.total:last-child td { font-weight: 700; }
 .soft { color: var(--soft); font-size: .875rem; }
 .notice { padding: .7rem 1rem; border-radius: .6rem; background: var(--good-back); color: var(--good); }
 .bad { background: var(--bad-back); color: var(--bad); }
@@ -64,7 +65,7 @@ input:not([type=radio], [type=checkbox]), select { width: 100%; padding: .5rem .
   border-radius: .4rem; background: var(--paper); }
 .row input:not([type=radio], [type=checkbox]), .row select { flex: 1 1 8rem; width: auto; }
 button, a.button { display: inline-block; padding: .5rem 1rem; border: 1px solid var(--line); border-radius: .4rem;
-  background: var(--paper); color: var(--ink); text-decoration: none; cursor: pointer; }
+  background: var(--paper); color: var(--ink); text-decoration: none; white-space: nowrap; cursor: pointer; }
 button.main { border-color: var(--mark); background: var(--mark); color: var(--mark-ink); font-weight: 600; }
 a { color: var(--mark); }
 :focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }

@@ -198,7 +198,7 @@ async def test_a_trial_is_told(account: Account) -> None:
 
     shown = (await look(account, session)).text
 
-    assert "Free for 14 days. Renews every month." in shown
+    assert "Free for 14 days. Renews every month, for 10.00 USD without discounts." in shown
     assert "0.00 USD" in shown
 
 
