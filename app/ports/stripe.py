@@ -1,6 +1,6 @@
 """Stripe: its events as they came, the work they make, and its API."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -123,6 +123,13 @@ class WorkQueue(Protocol):
 
     async def park(self, lease: Lease, parents: Collection[str]) -> None:
         """Settle: set the object aside until one of `parents` is released, unless it was marked since."""
+        ...
+
+    async def park_all(self, objects: Mapping[ObjectName, Collection[str]]) -> None:
+        """Set objects aside, each until one of its parents is released: those that were read without a lease.
+
+        One that waits for its turn or is dead is marked instead: its events have yet to be settled.
+        """
         ...
 
     async def postpone(self, lease: Lease, *, until_at: int, error: str, counted: bool) -> None:

@@ -40,6 +40,7 @@ from app.store.inbox_queries import (
 )
 from app.store.mapping import MappingError, from_fields, to_document
 from app.store.mongo import Mongo
+from app.store.parking import BATCH, parents_of_all, park_all, release
 from app.store.translation import to_date, to_instant
 from app.telemetry import logger
 
@@ -53,7 +54,6 @@ _PARKED: Final = "PARKED"
 _DEAD: Final = "DEAD"
 _MOST_EVENTS: Final = 500  # of one object at a time; the rest is found by `mark_forgotten`
 _MOST_FORGOTTEN: Final = 1000
-_BATCH: Final = 500
 _UNREADABLE: Final = "the document cannot be read"
 _FETCH_COUNTER: Final = "stripe_fetch"
 _STATUS_S: Final = 1  # who asks how things are must hear it also while the database is silent
@@ -94,13 +94,11 @@ class MongoInbox:
 
     async def release(self, parents: Collection[str]) -> int:
         """Mark every object that is parked under one of these; return how many."""
-        now = self._now()
-        due: _Document = {"state": _PENDING, "markedAt": now, "dueAt": now, "parkedUnder": [], "attempts": 0}
-        with self._mongo.deadline():
-            result = await self._dirty.update_many(
-                {"state": _PARKED, "parkedUnder": {"$in": list(parents)}}, {"$set": due, "$inc": {"sequence": 1}}
-            )
-        return result.modified_count
+        return await release(self._mongo, parents, at=self._clock.now_at())
+
+    async def park_all(self, objects: Mapping[ObjectName, Collection[str]]) -> None:
+        """Set objects aside under their parents; see `WorkQueue`."""
+        await park_all(self._mongo, objects, at=self._clock.now_at())
 
     async def event(self, id: str) -> StripeEvent | None:
         """Return one event."""
@@ -148,8 +146,8 @@ class MongoInbox:
     async def mark_all(self, objects: Sequence[ObjectName]) -> None:
         """Mark many objects; see `mark`."""
         now = self._now()
-        for start in range(0, len(objects), _BATCH):
-            batch = objects[start : start + _BATCH]
+        for start in range(0, len(objects), BATCH):
+            batch = objects[start : start + BATCH]
             marks = [UpdateOne({"_id": name.id}, marked(name.type, now), upsert=True) for name in batch]
             with self._mongo.deadline():
                 try:
@@ -297,15 +295,9 @@ class MongoInbox:
 
     async def parents(self) -> AsyncIterator[Sequence[str]]:
         """Yield, in batches, every parent that something is parked under."""
-        stages: list[Mapping[str, Any]] = [
-            {"$match": {"state": _PARKED}},
-            {"$unwind": "$parkedUnder"},
-            {"$group": {"_id": "$parkedUnder"}},
-        ]
-        with self._mongo.deadline():
-            found = [group["_id"] async for group in await self._dirty.aggregate(stages)]
-        for start in range(0, len(found), _BATCH):
-            yield found[start : start + _BATCH]
+        found = await parents_of_all(self._mongo)
+        for start in range(0, len(found), BATCH):
+            yield found[start : start + BATCH]
 
     async def _mark(self, type: str, id: str) -> None:
         update = marked(type, self._now())

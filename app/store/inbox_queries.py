@@ -1,7 +1,7 @@
 """What the inbox asks of MongoDB, and how a mark is written: filters and updates without I/O."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -93,6 +93,24 @@ def marked(type: str, now: datetime) -> list[Document]:
         "state": StripeObjectState.PENDING.value,
         "parkedUnder": [],
     }
+    return [{"$set": fields}]
+
+
+def parked(type: str, parents: Collection[str], now: datetime) -> list[Document]:
+    """Return the update that sets an object aside, or marks it where its events have yet to be settled."""
+    states = [StripeObjectState.PENDING.value, StripeObjectState.DEAD.value]
+    (mark,) = marked(type, now)
+    aside: Document = {
+        **mark["$set"],
+        "state": StripeObjectState.PARKED.value,
+        "parkedUnder": {"$literal": list(parents)},
+        "attempts": 0,
+        "leaseToken": None,
+        "lastError": None,
+        "failedAt": None,
+    }
+    waits = {"$in": [{"$ifNull": ["$state", ""]}, states]}
+    fields = {name: {"$cond": [waits, mark["$set"].get(name, f"${name}"), aside[name]]} for name in aside}
     return [{"$set": fields}]
 
 

@@ -169,11 +169,17 @@ class Lists:
         return verdicts
 
     async def _follow_up(self, readings: Sequence[Reading], verdicts: Sequence[Verdict | None]) -> None:
-        """Hand over to the worker what must wait, fail or be looked at again, and release what waited for these."""
-        dirty = [
-            ref for reading, verdict in zip(readings, verdicts, strict=True) for ref in self._dirty(reading, verdict)
-        ]
+        """Set aside what waits, hand over to the worker what failed or must be looked at again, release what waited."""
+        both = list(zip(readings, verdicts, strict=True))
+        dirty = [ref for reading, verdict in both for ref in self._dirty(reading, verdict)]
         dirty += await entitled(self._rt, [reading for reading in readings if reading.type == "subscription"])
+        await self._queue.park_all(
+            {
+                ObjectName(reading.type, reading.id): verdict.parents
+                for reading, verdict in both
+                if verdict and verdict.fate is Fate.PARKED
+            }
+        )
         linked = [verdict.linked for verdict in verdicts if verdict and verdict.linked]
         if linked:
             await self._queue.release(linked)
@@ -182,7 +188,7 @@ class Lists:
             self._rt.sync.wake()
 
     def _dirty(self, reading: Reading, verdict: Verdict | None) -> Iterator[ObjectName]:
-        if verdict is None or verdict.fate in (Fate.PARKED, Fate.DEAD):
+        if verdict is None or verdict.fate is Fate.DEAD:
             yield ObjectName(reading.type, reading.id)
         if verdict is not None:  # what it touched is in these lists too, or was read just before
             yield from follow_up(self._rt, reading.id, verdict)

@@ -15,7 +15,7 @@ from support.sync import at_work
 
 from app.domain.errors import UnavailableError
 from app.domain.stripe_backfill import Backfill, BackfillStatus
-from app.domain.stripe_event import ObjectName
+from app.domain.stripe_event import ObjectName, StripeObjectState
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.ports.stripe import Listing, ProcessorRefusedError, ProcessorUnavailableError
@@ -256,6 +256,28 @@ async def test_a_dry_run_names_what_would_change_and_changes_nothing(sync: Sync)
     assert len(run.changed) == 40
     assert await sync.mirror("cus_3") == before
     assert await sync.inbox.backlog() == waiting
+
+
+async def test_what_belongs_to_nobody_is_parked_and_fetched_by_nobody(sync: Sync) -> None:
+    stripe = account(40)
+    stripe.put(customer("cus_0", created=T0))
+    await start(sync)
+    await finish(sync, stripe)
+    parked = (await sync.inbox.queued(["sub_7"]))["sub_7"]
+    await sync.settle(stripe)
+
+    assert (await sync.inbox.backlog()).parked == 40
+    assert (parked.state, parked.parked_under) == (StripeObjectState.PARKED, ("cus_7",))
+    assert stripe.asked == []
+
+    await sync.put(workspace())
+    stripe.put(customer("cus_7", workspace="ws_1", created=T0 + 7))
+    await sync.receive("customer.updated", customer("cus_7"))
+    await sync.settle(stripe)
+
+    assert await belongs(sync, "sub_7")
+    assert sorted(stripe.asked) == ["cus_7", "sub_7"]
+    assert (await sync.inbox.backlog()).parked == 39
 
 
 async def test_what_waits_for_a_workspace_is_parked_and_comes_with_it(sync: Sync) -> None:
