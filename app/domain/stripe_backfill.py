@@ -51,7 +51,8 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
 
     `list_number` and `after` say where to go on. `worked_ms` is the time spent on pages, in `list_worked_ms` those of
     this list, whose objects were created between `newest_at` and `oldest_at` so far; nothing in the lists that are done
-    is older than `account_since_at`. `trouble` says why Stripe cannot be asked now.
+    is older than `account_since_at`. `sequence` is smaller than the fetch sequences of all its pages, None before the
+    first. `trouble` says why Stripe cannot be asked now.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Backfill(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     started_at: int
     status: BackfillStatus = BackfillStatus.RUNNING
+    sequence: int | None = None
     counts: tuple[TypeCount, ...] = ()
     changed: tuple[ObjectName, ...] = ()
     list_number: int = 0

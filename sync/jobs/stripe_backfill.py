@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from app.domain.stripe_backfill import Backfill, BackfillStatus, advanced, failed, finished, restarted
+from app.domain.stripe_object import StripeObject
 from app.ports.stripe import CursorGoneError, ProcessorRefusedError, ProcessorUnavailableError
 from app.runtime import Runtime
 from app.services.stripe_backfill import JOB
@@ -21,6 +22,8 @@ _LONGEST_PAUSE_S: Final = 60.0
 _LONGEST_ASKED_S: Final = 600.0
 _MOST_RESTARTS: Final = 100
 _ERROR_LENGTH: Final = 500
+
+_TYPES: Final = frozenset(listing.type for listing in EVERYTHING)
 
 _log = logger(__name__)
 
@@ -95,6 +98,8 @@ class BackfillWorker:
         """Read the next page and return the backfill after it."""
         clock = asyncio.get_running_loop().time
         started = clock()
+        if run.sequence is None:
+            run = msgspec.structs.replace(run, sequence=await lists.sequence())
         try:
             page = await lists.absorb(EVERYTHING[run.list_number], after=run.after, dry_run=run.dry_run)
         except CursorGoneError as error:
@@ -106,7 +111,14 @@ class BackfillWorker:
             return again
         took_ms = max(1, round((clock() - started) * 1000))
         after = advanced(run, page.findings, after=page.after, took_ms=took_ms)
-        return after if after.list_number < len(EVERYTHING) else finished(after, self._rt.clock.now_at())
+        return after if after.list_number < len(EVERYTHING) else await self._finish(lists, after)
+
+    async def _finish(self, lists: Lists, run: Backfill) -> Backfill:
+        """End it once the worker is told to look at what Stripe has no more: no event tells of it after 30 days."""
+        if not run.dry_run:
+            async for _ in lists.missing(run.sequence or 0, _is_listed):
+                await self._lease.hold()
+        return finished(run, self._rt.clock.now_at())
 
     async def _pause(self, failures: int, asked_s: float) -> bool:
         """Hold on to the lease, and wait where Stripe's API fails, longer each time; False where the lease is lost."""
@@ -119,3 +131,7 @@ class BackfillWorker:
             await asyncio.sleep(min(left_s, _RENEWED_S))
             left_s -= _RENEWED_S
         return False
+
+
+def _is_listed(mirror: StripeObject) -> bool:
+    return mirror.type in _TYPES

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from app.domain.change import Kind
 from app.domain.stripe_event import ObjectName, StripeEvent, StripeEventFilter, StripeEventStatus
 from app.domain.stripe_object import StripeObject
 from app.domain.stripe_reconcile import StripeReconcile, Suspect, is_due, is_relist_due, judged
@@ -196,7 +195,9 @@ class ReconcileWorker:
                 state = await self._note(state, page)
                 if len(state.suspects) >= self._most_suspects:
                     state = await self._judge(await self._poll(lists, state))
-        state = await self._mark_missing(state, sequence)
+        async for missing in lists.missing(sequence, _is_relisted):
+            found = [(ObjectName(mirror.type, mirror.id), mirror.event_at or 0) for mirror in missing]
+            state = await self._suspect(state, found)
         return await self._save(msgspec.structs.replace(state, last_relist_at=began_at))
 
     async def _note(self, state: StripeReconcile, page: Absorbed) -> StripeReconcile:
@@ -209,20 +210,6 @@ class ReconcileWorker:
             elif created_at > state.watching_since_at:
                 found.append((name, created_at - 1))  # its creation is what an event would have told
         return await self._suspect(state, found)
-
-    async def _mark_missing(self, state: StripeReconcile, sequence: int) -> StripeReconcile:
-        """Have the worker look at what is live here and was in none of the lists: deleted, or ended."""
-        async for batch in self._rt.store.scan(Kind.STRIPE_OBJECT):
-            found = [
-                (ObjectName(mirror.type, mirror.id), mirror.event_at or 0)
-                for mirror in batch
-                if isinstance(mirror, StripeObject) and _is_missing(mirror, sequence)
-            ]
-            if found:
-                await self._rt.inbox.mark_all([name for name, _ in found])
-                self._rt.sync.wake()
-            state = await self._suspect(state, found)
-        return state
 
     async def _suspect(self, state: StripeReconcile, found: Sequence[tuple[ObjectName, int]]) -> StripeReconcile:
         if not found:
@@ -251,8 +238,8 @@ class ReconcileWorker:
         )
 
 
-def _is_missing(mirror: StripeObject, sequence: int) -> bool:
-    if mirror.gone or mirror.type not in _RELISTED_TYPES or mirror.fetch_sequence >= sequence:
+def _is_relisted(mirror: StripeObject) -> bool:
+    if mirror.type not in _RELISTED_TYPES:
         return False
     match mirror.type:
         case "subscription":

@@ -1,7 +1,7 @@
 """Stripe's lists, a page at a time, to the store: by the same decisions, guard and commits as the worker's objects."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -114,6 +114,21 @@ class Lists:
             if after is None:
                 return
         raise ProcessorUnavailableError(f"the list of {listing.type}s does not end after {self._most_pages} pages")
+
+    async def missing(
+        self, sequence: int, is_listed: Callable[[StripeObject], bool]
+    ) -> AsyncIterator[Sequence[StripeObject]]:
+        """Have the worker look at what is here and no list has held since `sequence`: deleted, or ended.
+
+        Yield it in batches; empty ones show that the store is still being read.
+        """
+        async for batch in self._rt.store.scan(Kind.STRIPE_OBJECT):
+            mirrors = [one for one in batch if isinstance(one, StripeObject) and not one.gone]
+            found = [one for one in mirrors if one.fetch_sequence < sequence and is_listed(one)]
+            if found:
+                await self._rt.inbox.mark_all([ObjectName(one.type, one.id) for one in found])
+                self._rt.sync.wake()
+            yield found
 
     async def sync_customer(self, customer_id: str) -> tuple[TypeCount, ...]:
         """Fetch a customer, its subscriptions and invoices of every status and its entitlements; store what changed."""

@@ -103,6 +103,38 @@ async def test_everything_is_read_in_order_and_what_refers_to_a_workspace_reache
     assert (found.workspace_id, found.provisional) == ("ws_1", False)
 
 
+async def test_what_stripe_has_no_more_is_gone_although_no_event_told(sync: Sync) -> None:
+    await sync.put(workspace())
+    stripe = account()
+    await start(sync)
+    await finish(sync, stripe)
+
+    stripe.objects["cus_0"]["deleted"] = True
+    del stripe.objects["price_old"]
+    await start(sync, key="again")
+    await finish(sync, stripe)
+    await sync.settle(stripe)
+
+    for id in ("cus_0", "price_old"):  # noqa: A001 - the API's word
+        mirror = await sync.mirror(id)
+        assert mirror is not None
+        assert mirror.gone
+    assert (await sync.workspace()).stripe_customer_id is None
+
+
+async def test_a_dry_run_has_nothing_looked_at(sync: Sync) -> None:
+    stripe = account()
+    await start(sync)
+    await finish(sync, stripe)
+    await sync.settle(stripe)
+    del stripe.objects["price_old"]
+
+    await start(sync, dry_run=True, key="dry")
+    await finish(sync, stripe)
+
+    assert (await sync.inbox.backlog()).pending == 0
+
+
 async def test_a_second_backfill_changes_nothing(sync: Sync) -> None:
     await sync.put(workspace())
     stripe = account()
