@@ -21,6 +21,7 @@ from app.cli.bootstrap_key import make_key
 from app.cli.failure import CommandError, ExitCode
 from app.cli.service import embedded_mongodb, ignore_signals, listen, run_until_done
 from app.domain.api_key import Scope
+from app.sandbox.demo.activity import BUSY, go_on
 from app.sandbox.demo.connections import Api, DemoError, Stripe
 from app.sandbox.demo.fill import Filled, fill
 from app.sandbox.demo.scenarios import SCENARIOS
@@ -40,6 +41,10 @@ QUESTION: Final = (
     '{ checkEntitlement(input: {workspaceId: "acme", featureKey: "api_calls"}) '
     "{ entitlement { hasAccess accessDeniedReason usage { used limit remaining } } } }"
 )
+WATCH: Final = (
+    f'subscription {{ entitlementsChanged(workspaceId: "{BUSY[0]}") '
+    "{ entitlements { featureKey hasAccess inGrace } } }"
+)
 ANSWER: Final[Mapping[str, Any]] = {
     "checkEntitlement": {
         "entitlement": {
@@ -57,6 +62,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None
     data_dir: Path | None
     has_stripe_key: bool
+    events_every_s: float
     as_json: bool
 
 
@@ -230,18 +236,24 @@ async def _fill_and_print(options: Options, addresses: Addresses, admin_key: str
             tell=output.note,
         )
         answer = await api.query(QUESTION)
+        if answer != ANSWER:
+            raise DemoError(f"{QUESTION} answered {answer}")
+        _print(options, addresses, filled)
+        if options.events_every_s:
+            await go_on(api, stripe, filled.prices, every_s=options.events_every_s)
     finally:
         await api.close()
         await stripe.close()
-    if answer != ANSWER:
-        raise DemoError(f"{QUESTION} answered {answer}")
+
+
+def _print(options: Options, addresses: Addresses, filled: Filled) -> None:
     if options.as_json:
         output.result(msgspec.json.encode(addresses).decode())
     else:
-        output.result(_describe(addresses, filled))
+        output.result(_describe(options, addresses, filled))
 
 
-def _describe(addresses: Addresses, filled: Filled) -> str:
+def _describe(options: Options, addresses: Addresses, filled: Filled) -> str:
     states = "\n".join(f"  {next(s.external_ids()):22} {s.count:3} x {s.about}" for s in SCENARIOS)
     subscription = filled.subscriptions["acme"]
     return f"""
@@ -250,7 +262,7 @@ live            {addresses.live} (graphql-transport-ws)
 GraphiQL        {addresses.graphql.removesuffix("/graphql")}/graphiql
 API key         {addresses.api_key}
 webhook         {addresses.webhook}, secret {addresses.webhook_secret}
-Stripe sandbox  {addresses.stripe_api}
+Stripe sandbox  {addresses.stripe_api}  open it in a browser: its time, what is due, subscriptions, events
 MongoDB         {addresses.mongodb_uri}, database {addresses.database}
 
 {filled.workspaces} workspaces; the first of each kind:
@@ -269,5 +281,15 @@ The same from the command line, where `.venv/bin/entitled --help` names the rest
 Let Stripe cancel acme's subscription, then ask again:
   curl -s {addresses.stripe_api}/_sandbox/objects/{subscription} -d '{{"set": {{"status": "canceled"}}}}'
 
-Ctrl-C ends everything.
+{_activity(options)}Ctrl-C ends everything.
+"""
+
+
+def _activity(options: Options) -> str:
+    if not options.events_every_s:
+        return ""
+    who = f"{BUSY[0]} ... {BUSY[-1]}"
+    return f"""Something happens at Stripe every {options.events_every_s:g} s, to {who}. To have it pushed:
+  {WATCH}
+
 """

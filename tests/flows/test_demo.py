@@ -14,6 +14,7 @@ import pytest
 from support.service import ROOT, Api, Service, api, eventually, free_port, live
 
 from app.cli.demonstration import ANSWER, QUESTION
+from app.sandbox.demo.activity import BUSY
 
 WATCH = 'subscription { entitlementsChanged(workspaceId: "acme") { entitlements { featureKey hasAccess inGrace } } }'
 ACME = '{ subscriptions(workspaceId: "acme") { nodes { id } } syncStatus { stripe { mode } } }'
@@ -50,11 +51,16 @@ def api_calls(pushed: dict[str, Any]) -> tuple[bool, bool]:
     return found["hasAccess"], found["inGrace"]
 
 
-async def follows_the_sandbox(printed: dict[str, Any]) -> str:
-    """Ask what is printed, let the sandbox change acme's subscription, and see it pushed; return how Stripe is read."""
+def service_of(printed: dict[str, Any]) -> Service:
     port = urlsplit(printed["graphql"]).port
     service = Service(printed["mongodbUri"], printed["database"], Path(os.devnull), port=port)
     service.key = printed["apiKey"]
+    return service
+
+
+async def follows_the_sandbox(printed: dict[str, Any]) -> str:
+    """Ask what is printed, let the sandbox change acme's subscription, and see it pushed; return how Stripe is read."""
+    service = service_of(printed)
     async with api(service) as client, live(service, WATCH) as pushed, httpx.AsyncClient() as sandbox:
         assert await client.query(QUESTION) == ANSWER
         found = await client.query(ACME)
@@ -67,9 +73,19 @@ async def follows_the_sandbox(printed: dict[str, Any]) -> str:
     return found["syncStatus"]["stripe"]["mode"]
 
 
+async def shows_what_goes_on(printed: dict[str, Any]) -> None:
+    """See on the sandbox's page, and pushed, that something happens by itself."""
+    async with live(service_of(printed), WATCH.replace("acme", BUSY[0])) as pushed, httpx.AsyncClient() as sandbox:
+        while not api_calls(await pushed())[0]:
+            pass
+        page = (await sandbox.get(printed["stripeApi"])).text
+        assert "What happens at Stripe" in page
+        assert "taken, " in page
+
+
 @pytest.fixture
 def demo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    process = start_demo(tmp_path / "log", *getattr(request, "param", ()))
+    process = start_demo(tmp_path / "log", *getattr(request, "param", ("--events", "1")))
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, (tmp_path / "log").read_text()[-3000:]
@@ -96,6 +112,7 @@ async def test_the_demo_is_a_running_product_and_ends_without_a_trace(
     statuses = {node["status"] for node in found["subscriptions"]["nodes"]}
     assert {"ACTIVE", "TRIALING", "PAST_DUE", "PAUSED", "CANCELED"} <= statuses
     assert await follows_the_sandbox(printed) == "FETCH"
+    await shows_what_goes_on(printed)
 
     children = descendants(process.pid)
     assert len(children) >= 2

@@ -52,8 +52,15 @@ class Stripe:
         self._http = _client({"Authorization": f"Bearer {api_key}"})
 
     async def create(self, kind: str, **form: Any) -> Fields:
-        """Create an object of `kind` (products, subscriptions, …); names in `form` are as Stripe's API has them."""
+        """Create an object of `kind` (products, subscriptions, …), or change the one at that path.
+
+        Names in `form` are as Stripe's API has them.
+        """
         return _checked(await self._http.post(f"{self._url}/v1/{kind}", data=form))
+
+    async def delete(self, path: str) -> Fields:
+        """Delete or cancel the object at this path below /v1."""
+        return _checked(await self._http.delete(f"{self._url}/v1/{path}"))
 
     async def set(self, id: str, fields: Mapping[str, Any]) -> Fields:
         """Set fields of an object and send the event that tells of it; also where nothing changed."""

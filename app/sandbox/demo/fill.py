@@ -22,10 +22,11 @@ _ARRIVED: Final = "{ subscriptions(first: 1) { totalCount } syncStatus { stripe 
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """What was made: workspaces in all, and Stripe's subscription of each external id's first one."""
+    """What was made: workspaces in all, each external id's first subscription, and the prices by lookup key."""
 
     workspaces: int
     subscriptions: dict[str, str]
+    prices: dict[str, str]
 
 
 async def fill(
@@ -41,7 +42,7 @@ async def fill(
     tell(f"creating {len(cast)} workspaces")
     prices = await _make_prices(stripe)
     customers = {
-        external_id: await _make_customer(stripe, external_id)
+        external_id: await make_customer(stripe, external_id)
         for scenario, external_id in cast
         if scenario.subscriptions
     }
@@ -50,7 +51,7 @@ async def fill(
         for scenario, external_id in cast
         if external_id in customers
     }
-    await _run_all(_make_workspace, ((api, external_id) for _, external_id in cast))
+    await _run_all(make_workspace, ((api, external_id) for _, external_id in cast))
     subscriptions = [pair for pairs in made.values() for pair in pairs]
 
     tell(f"sending the events of {len(customers)} customers and {len(subscriptions)} subscriptions")
@@ -60,10 +61,10 @@ async def fill(
     await _wait_for(api, len(subscriptions))
 
     await _run_all(_decorate, ((api, *member) for member in cast))
-    return Filled(len(cast), {external_id: pairs[0][0] for external_id, pairs in made.items()})
+    return Filled(len(cast), {external_id: pairs[0][0] for external_id, pairs in made.items()}, prices)
 
 
-async def _make_workspace(api: Api, external_id: str) -> None:
+async def make_workspace(api: Api, external_id: str) -> None:
     await api.mutate(
         "createWorkspace",
         idempotencyKey=f"demo:{external_id}",
@@ -86,7 +87,7 @@ async def _make_prices(stripe: Stripe) -> dict[str, str]:
     return prices
 
 
-async def _make_customer(stripe: Stripe, external_id: str) -> str:
+async def make_customer(stripe: Stripe, external_id: str) -> str:
     form = {"email": f"billing@{external_id}.example", "metadata[workspace_id]": external_id}
     return (await stripe.create("customers", **form))["id"]
 
