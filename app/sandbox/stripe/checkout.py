@@ -101,7 +101,7 @@ def _named_card(name: str) -> Card:
     return card
 
 
-def _declined(sandbox: Sandbox, session: JsonObject, card: Card, decline: Decline) -> StripeError:
+def _declined(sandbox: Sandbox, session: JsonObject, card: Card | None, decline: Decline) -> StripeError:
     """Forget the attempt, tell of its failure and return the error."""
     sandbox.put(session, {**_with_failure(sandbox, session, card, decline), "_attempt": None})
     return decline.to_error()
@@ -113,13 +113,15 @@ def _ask(sandbox: Sandbox, session: JsonObject, attempt: Attempt, card: Card, de
     return sandbox.put(session, {**failed, "_attempt": msgspec.to_builtins(attempt)})
 
 
-def _with_failure(sandbox: Sandbox, session: JsonObject, card: Card, decline: Decline) -> JsonObject:
-    """Return the session with its payment intent, which failed; a subscription asks for none before it exists."""
+def _with_failure(sandbox: Sandbox, session: JsonObject, card: Card | None, decline: Decline) -> JsonObject:
+    """Return the session with its payment intent, which failed; a subscription asks for none before it exists.
+
+    Without a card there is no charge that failed either.
+    """
     if session["mode"] == "subscription" or not session["amount_total"]:
         return session
     intent = _intent_of(sandbox, session, session["customer"])
-    method = new_card(card, sandbox.now())
-    sandbox.store.put(method)
+    method = sandbox.put(None, new_card(card, sandbox.now())) if card else None
     payments.fail(sandbox, intent, method, decline)
     return {**session, "payment_intent": intent["id"]}
 
@@ -131,7 +133,7 @@ def authenticate(sandbox: Sandbox, session: JsonObject, *, is_allowed: bool) -> 
     attempt = msgspec.convert(session["_attempt"], Attempt)
     if is_allowed:
         return _complete(sandbox, session, attempt)
-    raise _declined(sandbox, session, _named_card(attempt.means), _NOT_AUTHENTICATED)
+    raise _declined(sandbox, session, None, _NOT_AUTHENTICATED)
 
 
 def _complete(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject:

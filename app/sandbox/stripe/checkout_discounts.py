@@ -2,6 +2,7 @@
 
 from app.sandbox.stripe import promotion_codes
 from app.sandbox.stripe.checkout_lines import sums_of, with_coupon
+from app.sandbox.stripe.discounts import is_running
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.proration import amount_of, round_half_away
 from app.sandbox.stripe.redemptions import Cart, redeem
@@ -24,7 +25,7 @@ def with_discount(sandbox: Sandbox, session: JsonObject, given: JsonObject | Non
 
     Raises why it cannot be redeemed here and now.
     """
-    promised = _redeem(sandbox, session, given) if given else None
+    promised = _redeem(sandbox, session, given) if given else _inherited(sandbox, session)
     prices = [sandbox.store.get("price", line["price"]) for line in session["_lines"]]
     lines = with_coupon(
         session["_lines"], [price["product"] for price in prices], promised["_coupon"] if promised else None
@@ -36,6 +37,13 @@ def with_discount(sandbox: Sandbox, session: JsonObject, given: JsonObject | Non
 def _redeem(sandbox: Sandbox, session: JsonObject, given: JsonObject) -> JsonObject:
     cart = Cart(session["customer"], session["currency"], worth_of(sandbox, session))
     return redeem(sandbox.store, given, cart, "discounts[0]", sandbox.now())
+
+
+def _inherited(sandbox: Sandbox, session: JsonObject) -> JsonObject | None:
+    """Return the discount that the customer's subscriptions have without one of their own."""
+    customer: JsonObject = sandbox.store.find(session["customer"] or "") or {}
+    held: JsonObject | None = customer.get("discount") if session["mode"] == "subscription" else None
+    return held if held and is_running(held, sandbox.now()) else None
 
 
 def worth_of(sandbox: Sandbox, session: JsonObject) -> int:

@@ -6,9 +6,12 @@ from urllib.parse import urlsplit
 from app.sandbox.stripe.errors import StripeError, missing
 from app.sandbox.stripe.forms import FormValue, Reader, boolean, fields, integer, list_of, metadata, one_of, text
 from app.sandbox.stripe.subscription_changes import CREATABLE as OF_SUBSCRIPTION
+from app.sandbox.stripe.versions import DAHLIA
 from app.sandbox.stripe.wire import JsonObject
 
 KIND: Final = "checkout.session"
+MOST_QUANTITY: Final = 999_999
+_MOST_AMOUNT: Final = 99_999_999
 _SHORTEST_S: Final = 30 * 60
 _LONGEST_S: Final = 24 * 3_600
 _TRIAL_LEAST_S: Final = 48 * 3_600
@@ -24,6 +27,18 @@ _NOT_TOGETHER: Final = (
     ("customer", "customer_creation"),
     ("allow_promotion_codes", "discounts"),
 )
+
+
+def _up_to(most: int) -> Reader:
+    def read_number(path: str, value: FormValue) -> int | None:
+        number = integer(path, value)
+        if number is not None and not 0 <= number <= most:
+            raise StripeError(
+                f"Invalid integer: must be between 0 and {most}.", code="parameter_invalid_integer", param=path
+            )
+        return number
+
+    return read_number
 
 
 def address(path: str, value: FormValue) -> str | None:
@@ -42,7 +57,7 @@ _PRICE_DATA = fields(
     product_data=fields(description=text, metadata=metadata, name=text, unit_label=text),
     recurring=fields(interval=one_of("day", "week", "month", "year"), interval_count=integer),
     tax_behavior=one_of("exclusive", "inclusive", "unspecified"),
-    unit_amount=integer,
+    unit_amount=_up_to(_MOST_AMOUNT),
     unit_amount_decimal=text,
 )
 CREATABLE: Final[dict[str, Reader]] = {
@@ -55,7 +70,9 @@ CREATABLE: Final[dict[str, Reader]] = {
     "customer_email": text,
     "discounts": list_of(fields(coupon=text, promotion_code=text)),
     "expires_at": integer,
-    "line_items": list_of(fields(metadata=metadata, price=text, price_data=_PRICE_DATA, quantity=integer)),
+    "line_items": list_of(
+        fields(metadata=metadata, price=text, price_data=_PRICE_DATA, quantity=_up_to(MOST_QUANTITY))
+    ),
     "locale": text,
     "metadata": metadata,
     "mode": one_of("payment", "setup", "subscription"),
@@ -78,12 +95,13 @@ CREATABLE: Final[dict[str, Reader]] = {
         trial_settings=OF_SUBSCRIPTION["trial_settings"],
     ),
     "success_url": address,
-    "ui_mode": one_of("hosted", "hosted_page"),
+    "ui_mode": text,
 }
 
 
-def check(params: JsonObject, at: int) -> None:
-    """Refuse parameters that do not go together, or that the sandbox does not play."""
+def check(params: JsonObject, at: int, version: str) -> None:
+    """Refuse parameters that do not go together, or that the sandbox or the API version does not have."""
+    _check_page(params.get("ui_mode"), version)
     if params["mode"] == "setup":
         raise StripeError("The sandbox plays Checkout in the modes `payment` and `subscription` only.", param="mode")
     for name in ("success_url", "line_items"):
@@ -98,6 +116,13 @@ def check(params: JsonObject, at: int) -> None:
     _check_discounts(params.get("discounts", []))
     _check_expiry(params.get("expires_at"), at)
     read_trial_end(params.get("subscription_data") or {}, at)
+
+
+def _check_page(ui_mode: str | None, version: str) -> None:
+    """Only the page that the sandbox shows, by the name that it has in the version."""
+    own = "hosted" if version < DAHLIA else "hosted_page"
+    if ui_mode not in (None, own):
+        raise StripeError(f"Invalid ui_mode: the sandbox has only {own}.", param="ui_mode")
 
 
 def _check_discounts(discounts: list[JsonObject]) -> None:

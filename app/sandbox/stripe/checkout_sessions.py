@@ -81,7 +81,7 @@ _BLANK: Final[JsonObject] = {
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
     given = read(call.form, CREATABLE, required=("mode",))
     params = {name: value for name, value in given.items() if value is not None}
-    check(params, call.at)
+    check(params, call.at, call.version)
     lines, discounts = params.pop("line_items"), params.pop("discounts", [])
     for name in ("payment_intent_data", "subscription_data"):
         params[f"_{name}"] = params.pop(name, {})

@@ -187,7 +187,7 @@ def _subscriptions(sandbox: Sandbox, base: str) -> Html:
 
 
 def _subscription_table(sandbox: Sandbox, subscriptions: list[JsonObject]) -> Html:
-    head = ("Customer", "Pays for", "Status", "Then", "Amount")
+    head = ("Customer", "Pays for", "Status", "Then", "", "Amount")
     return table(head, home_rows.subscription_rows(sandbox, subscriptions))
 
 

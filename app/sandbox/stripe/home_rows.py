@@ -29,6 +29,7 @@ _WORDS: Final = {
     dues.PENDING_END: "The waiting change is given up",
     dues.RENEW: "The subscription is renewed",
     dues.RETRY: "The payment is tried again",
+    dues.SETTLE: "The bank settles it",
     dues.TRIAL_END: "The trial ends",
     dues.TRIAL_WILL_END: "The trial's end is announced",
     dues.UPCOMING: "The renewal is announced",
@@ -41,6 +42,8 @@ _TONES: Final = {
     "unpaid": "bad",
     "incomplete": "bad",
     "incomplete_expired": "bad",
+    "open": "bad",
+    "paid": "good",
 }
 _SUCCESS: Final = range(200, 300)
 
@@ -83,6 +86,7 @@ def subscription_rows(sandbox: Sandbox, subscriptions: Iterable[JsonObject]) -> 
             ", ".join(_times(item["quantity"], name) for item, name in zip(items, names, strict=True)),
             status_badge(subscription["status"]),
             _then(subscription),
+            form(f"/p/customer/{subscription['customer']}", button("Portal")),
             money(round_half_away(sum(amounts, Fraction(0))), subscription["currency"]),
         )
 

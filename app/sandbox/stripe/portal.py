@@ -5,6 +5,7 @@ from typing import Any, Final
 from app.sandbox.stripe import customers, invoices, subscriptions
 from app.sandbox.stripe.cards import find_card
 from app.sandbox.stripe.checkout import CARDS
+from app.sandbox.stripe.checkout_params import MOST_QUANTITY
 from app.sandbox.stripe.collection import collect
 from app.sandbox.stripe.endings import ENDED
 from app.sandbox.stripe.errors import StripeError, no_such
@@ -150,9 +151,9 @@ def change_plan(
 def _check_quantity(limits: JsonObject | None, quantity: int) -> None:
     if limits is None:
         raise StripeError("This portal does not offer another quantity.", status=403)
-    least, most = limits["minimum"], limits["maximum"]
-    if quantity < max(least, 1) or (most is not None and quantity > most):
-        raise StripeError(f"Choose a quantity from {least}{'' if most is None else f' to {most}'}.", param="quantity")
+    least, most = max(limits["minimum"], 1), limits["maximum"] or MOST_QUANTITY
+    if not least <= quantity <= most:
+        raise StripeError(f"Choose a quantity from {least} to {most}.", param="quantity")
 
 
 def pay(sandbox: Sandbox, session: JsonObject, id: str) -> JsonObject:

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.sandbox.stripe import portal
+from app.sandbox.stripe import portal, portal_sessions
 from app.sandbox.stripe.errors import StripeError
-from app.sandbox.stripe.forms import integer
+from app.sandbox.stripe.forms import Form, integer
 from app.sandbox.stripe.life import run_due
 from app.sandbox.stripe.pages import element, notice, page, redirect
 from app.sandbox.stripe.portal_sessions import KIND
@@ -23,9 +23,9 @@ from app.sandbox.stripe.portal_views import (
     path_of,
     update_view,
 )
-from app.sandbox.stripe.sandbox import Sandbox
+from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.test_clocks import time_of
-from app.sandbox.stripe.wire import JsonObject
+from app.sandbox.stripe.wire import JsonObject, new_id
 
 Sent: TypeAlias = dict[str, str]
 _Answer: TypeAlias = Callable[[Sandbox, JsonObject, str, Sent], Response]
@@ -54,10 +54,27 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/invoices/{part}/authenticate", _show_authentication),
         ("POST", "/invoices/{part}/authenticate", _authenticate),
     )
-    return [
+    known = [
         Route(f"/p/session/{{id}}{path}", _endpoint(sandbox, answer), methods=[method])
         for method, path, answer in table
     ]
+    return [Route("/p/customer/{id}", _opening(sandbox), methods=["POST"]), *known]
+
+
+def _opening(sandbox: Sandbox) -> Callable[[Request], Awaitable[Response]]:
+    """Open the portal of a customer for who watches the sandbox; an application opens it by the API."""
+
+    async def respond(request: Request) -> Response:
+        run_due(sandbox, sandbox.now())
+        base = str(request.base_url).rstrip("/")
+        form: Form = {"customer": request.path_params["id"], "return_url": f"{base}/"}
+        try:
+            session = portal_sessions.create(sandbox, Call("", form, sandbox.now(), new_id("req", 14), None, "", base))
+        except StripeError as error:
+            return page("No such customer", element("p", str(error)), status=error.status)
+        return redirect(session["url"])
+
+    return respond
 
 
 def _endpoint(sandbox: Sandbox, answer: _Answer) -> Callable[[Request], Awaitable[Response]]:

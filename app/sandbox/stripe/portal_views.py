@@ -5,10 +5,10 @@ from typing import Final
 from app.sandbox.stripe import portal
 from app.sandbox.stripe.checkout import CARDS
 from app.sandbox.stripe.endings import ENDED
+from app.sandbox.stripe.home_rows import status_badge
 from app.sandbox.stripe.means import authentication_form, card_choice, card_name
 from app.sandbox.stripe.pages import (
     Html,
-    badge,
     button,
     day,
     element,
@@ -102,7 +102,7 @@ def _state_of(subscription: JsonObject) -> Html:
         said = f"Renews on {day(min(ends))}."
     else:
         said = _WAITING.get(status, "")
-    return element("p", badge(status.replace("_", " ")), " ", said)
+    return element("p", status_badge(status), " ", said)
 
 
 def _actions_of(sandbox: Sandbox, session: JsonObject, subscription: JsonObject, features: JsonObject) -> Html | str:
@@ -162,7 +162,7 @@ def _invoices_of(sandbox: Sandbox, session: JsonObject, features: JsonObject) ->
         (
             invoice["number"] or "",
             day(invoice["created"]),
-            badge(invoice["status"]),
+            status_badge(invoice["status"]),
             form(path_of(session, "invoices", invoice["id"], "pay"), button("Pay"))
             if invoice["status"] == "open"
             else "",

@@ -185,6 +185,7 @@ async def test_failed_authentication_leaves_the_session_open(account: Account, m
     again = await answer_bank(account, session, allow=True)
 
     assert "unable to authenticate" in failed.text
+    assert (await account.get("/v1/charges"))["data"] == []
     assert (await current(account, session))["status"] == "open"
     assert again.status_code == 200
     assert "checkout.session.completed" not in await account.event_types()
@@ -303,6 +304,18 @@ async def test_nothing_due_is_paid_with_nothing(account: Account) -> None:
         None,
     )
     assert (await account.get(f"/v1/coupons/{coupon}"))["times_redeemed"] == 1
+
+
+async def test_a_customer_s_discount_is_taken_off_what_it_subscribes_to(account: Account) -> None:
+    coupon = (await account.post("/v1/coupons", {"percent_off": 20, "duration": "forever"}))["id"]
+    customer = (await account.post("/v1/customers"))["id"]
+    await account.post(f"/v1/customers/{customer}", {"coupon": coupon}, **{"Stripe-Version": "2025-02-24.acacia"})
+    session = await open_session(account, {"customer": customer}, mode="subscription")
+
+    await submit(account, session)
+
+    invoice = (await account.get("/v1/invoices"))["data"][0]
+    assert (session["amount_total"], session["discounts"], invoice["total"]) == (800, [], 800)
 
 
 async def test_a_subscription_keeps_the_discount_that_it_was_bought_with(account: Account) -> None:

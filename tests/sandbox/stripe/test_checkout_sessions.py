@@ -83,6 +83,9 @@ async def test_a_price_can_be_made_with_the_session(account: Account) -> None:
         pytest.param({"success_url": "javascript:alert(1)"}, "url_invalid", "success_url", id="no address"),
         pytest.param({"cancel_url": "/cart"}, "url_invalid", "cancel_url", id="no scheme"),
         pytest.param({"line_items[0][quantity]": ""}, None, "line_items[0][quantity]", id="no quantity"),
+        pytest.param(
+            {"line_items[0][quantity]": 10**20}, "parameter_invalid_integer", "line_items[0][quantity]", id="too many"
+        ),
         pytest.param({"line_items[1][quantity]": 1}, "parameter_missing", "line_items[1][price]", id="no price"),
         pytest.param(
             {"line_items[0][price]": "price_none"}, "resource_missing", "line_items[0][price]", id="unknown price"
@@ -164,10 +167,15 @@ async def test_a_coupon_is_taken_off_in_proportion(account: Account) -> None:
 
 
 async def test_old_versions_call_the_page_by_its_old_name(account: Account) -> None:
-    session = await open_session(account, {"ui_mode": "hosted"})
+    session = await open_session(account, {"ui_mode": "hosted_page"})
+    version = {"Stripe-Version": "2025-02-24.acacia"}
+    line = {"line_items[0][price]": await one_time_price(account), "line_items[0][quantity]": 1}
+    form = {"mode": "payment", "success_url": SUCCESS, **line}
 
-    old = await account.get(f"/v1/checkout/sessions/{session['id']}", **{"Stripe-Version": "2025-02-24.acacia"})
+    old = await account.get(f"/v1/checkout/sessions/{session['id']}", **version)
+    made = await account.post("/v1/checkout/sessions", {**form, "ui_mode": "hosted"}, **version)
+    await account.post("/v1/checkout/sessions", {**form, "ui_mode": "hosted"}, status=400)
 
-    assert (session["ui_mode"], old["ui_mode"]) == ("hosted_page", "hosted")
+    assert (session["ui_mode"], old["ui_mode"], made["ui_mode"]) == ("hosted_page", "hosted", "hosted")
     assert "shipping_details" in old
     assert "collected_information" not in old

@@ -167,10 +167,12 @@ async def test_the_quantity_keeps_its_limits(account: Account) -> None:
     named, _ = await offering(account, subscription, form)
     portal = await portal_of(account, subscription, {"configuration": named})
 
-    refused = [await portal.send(*portal.of_subscription("update"), quantity=wanted) for wanted in ("0", "6", "x")]
+    refused = [
+        await portal.send(*portal.of_subscription("update"), quantity=wanted) for wanted in ("0", "6", "x", "-1")
+    ]
     await portal.send(*portal.of_subscription("update"), quantity="4")
 
-    assert [answer.status_code for answer in refused] == [400] * 3
+    assert [answer.status_code for answer in refused] == [400] * 4
     assert (await portal.subscription())["items"]["data"][0]["quantity"] == 4
 
 

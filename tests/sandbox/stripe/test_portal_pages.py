@@ -95,6 +95,18 @@ async def test_an_open_invoice_has_a_button_to_pay_it(account: Account) -> None:
     assert "allow a payment of 10.00 USD" in asked
 
 
+async def test_who_watches_the_sandbox_opens_a_portal_with_a_button(account: Account) -> None:
+    subscription = await account.subscription()
+
+    home = await account.http.get("/")
+    opened = await account.http.post(f"/p/customer/{subscription['customer']}")
+    missing = await account.http.post("/p/customer/cus_none")
+
+    assert f'action="/p/customer/{subscription["customer"]}"' in home.text
+    assert "Renews on" in (await account.http.get(opened.headers["location"])).text
+    assert missing.status_code == 400
+
+
 async def test_who_has_nothing_sees_that(account: Account) -> None:
     customer = (await account.post("/v1/customers"))["id"]
     session = await account.post("/v1/billing_portal/sessions", {"customer": customer})
