@@ -20,10 +20,12 @@ from app.gateways.rates import LocalRates
 from app.gateways.stripe_answers import (
     Attached,
     Endpoint,
+    TooLargeError,
     id_of,
     json_array,
     json_object,
     read_as,
+    read_bounded,
     read_page,
     to_endpoint,
 )
@@ -280,10 +282,6 @@ class _GoneError(Exception):
     """Stripe knows no such object."""
 
 
-class _TooLargeError(Exception):
-    """The answer is longer than any object of Stripe's."""
-
-
 class _BoundedTransport(stripe.HTTPClient):
     """The SDK's transport over httpx, which stops reading an answer that is too large."""
 
@@ -302,8 +300,8 @@ class _BoundedTransport(stripe.HTTPClient):
             request = self._httpx.stream(method.upper(), request_url, headers=dict(headers), content=post_data)
             async with request as answer:
                 most_bytes = _MAX_PAGE_BYTES if request_url.query else _MAX_ANSWER_BYTES
-                return await _read_bounded(answer, most_bytes), answer.status_code, answer.headers
-        except (httpx.HTTPError, httpx.InvalidURL, _TooLargeError) as error:
+                return await read_bounded(answer, most_bytes), answer.status_code, answer.headers
+        except (httpx.HTTPError, httpx.InvalidURL, TooLargeError) as error:
             raise stripe.APIConnectionError(f"{type(error).__name__}: {error}") from error
 
     async def sleep_async(self, secs: float) -> None:
@@ -313,15 +311,6 @@ class _BoundedTransport(stripe.HTTPClient):
     async def close_async(self) -> None:
         """Close the connections."""
         await self._httpx.aclose()
-
-
-async def _read_bounded(answer: httpx.Response, most_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in answer.aiter_bytes():
-        body += chunk
-        if len(body) > most_bytes:
-            raise _TooLargeError(f"more than {most_bytes} bytes")
-    return bytes(body)
 
 
 def _translate(error: stripe.StripeError) -> Exception:

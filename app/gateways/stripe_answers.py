@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar, cast
 
+import httpx
 import msgspec
 
 from app.domain.stripe_setup import WebhookEndpoint
@@ -88,3 +89,17 @@ def json_array(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ProcessorUnavailableError("Stripe's answer lacks the list that was expected")
     return list(cast("list[Any]", value))
+
+
+class TooLargeError(Exception):
+    """The answer is longer than any object of Stripe's."""
+
+
+async def read_bounded(answer: httpx.Response, most_bytes: int) -> bytes:
+    """Return the whole body. Raises `TooLargeError`."""
+    body = bytearray()
+    async for chunk in answer.aiter_bytes():
+        body += chunk
+        if len(body) > most_bytes:
+            raise TooLargeError(f"more than {most_bytes} bytes")
+    return bytes(body)
