@@ -1,7 +1,7 @@
 """Store and inbox in memory, step by step as those over MongoDB do it: any step may wait, or be the process's last."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -203,6 +203,16 @@ class MemoryInbox:
     async def mark_all(self, objects: Sequence[ObjectName]) -> None:
         for name in objects:
             await self.mark(name.type, name.id)
+
+    async def park_all(self, objects: Mapping[ObjectName, Collection[str]]) -> None:
+        await self._step("park_all")
+        for name, parents in objects.items():
+            dirty = self._database.dirty.setdefault(name.id, Dirty(name.id, name.type, state=S.PARKED))
+            if dirty.state is S.PARKED:
+                dirty.parked_under, dirty.sequence = tuple(parents), dirty.sequence + 1
+            else:
+                await self.mark(name.type, name.id)
+        await self._step("all parked")
 
     async def release(self, parents: Collection[str]) -> int:
         await self._step("release")
