@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.sandbox.stripe import (
+    captures,
     checkout_sessions,
     coupons,
     customers,
@@ -20,6 +21,7 @@ from app.sandbox.stripe import (
     invoices,
     meter_events,
     meters,
+    payment_intents,
     payment_methods,
     payments,
     portal_configurations,
@@ -148,7 +150,12 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "/v1/invoice_payments", payments.list_invoice_payments),
     ("GET", "/v1/invoice_payments/{id}", retrieve("invoice_payment")),
     ("GET", "/v1/payment_intents", payments.list_intents),
+    ("POST", "/v1/payment_intents", payment_intents.create),
     ("GET", "/v1/payment_intents/{id}", retrieve(payments.INTENT)),
+    ("POST", "/v1/payment_intents/{id}", payment_intents.update),
+    ("POST", "/v1/payment_intents/{id}/cancel", payment_intents.cancel),
+    ("POST", "/v1/payment_intents/{id}/capture", captures.capture),
+    ("POST", "/v1/payment_intents/{id}/confirm", payment_intents.confirm),
     ("GET", "/v1/charges", payments.list_charges),
     ("GET", "/v1/charges/{id}", retrieve("charge")),
     ("POST", "/v1/refunds", refunds.create),

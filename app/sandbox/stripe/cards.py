@@ -18,7 +18,9 @@ class Decline(msgspec.Struct, frozen=True):
     needs_action: bool = False
 
     def to_error(self) -> StripeError:
-        return StripeError(self.message, status=402, type="card_error", code=self.code)
+        error = StripeError(self.message, status=402, type="card_error", code=self.code)
+        error.more = {"decline_code": self.decline_code}
+        return error
 
     def to_payment_error(self, method: JsonObject | None) -> JsonObject:
         """Return it as `last_payment_error` tells it."""
@@ -37,12 +39,16 @@ class Grievance(msgspec.Struct, frozen=True):
 
 
 class Card(msgspec.Struct, frozen=True):
-    """How a card behaves; `refund_ends_as` where a refund to it is settled later only, or fails then."""
+    """How a card behaves when it is attached, charged, refunded.
+
+    `when_allowed` is why a charge fails that was authenticated before; `refund_ends_as` what becomes of a refund later.
+    """
 
     brand: str
     last4: str
     when_attached: Decline | None = None
     when_charged: Decline | None = None
+    when_allowed: Decline | None = None
     refund_ends_as: Literal["failed", "succeeded"] | None = None
     disputed_as: Grievance | None = None
 
@@ -63,6 +69,12 @@ NO_METHOD: Final = Decline(
     "resource_missing", None, "This customer has no attached payment source or default payment method."
 )
 
+NOT_AUTHENTICATED: Final = Decline(
+    "payment_intent_authentication_failure",
+    None,
+    "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
+)
+
 _BY_NAME: Final[Mapping[str, Card]] = {
     "visa": Card("visa", "4242"),
     "visa_debit": Card("visa", "5556"),
@@ -70,6 +82,8 @@ _BY_NAME: Final[Mapping[str, Card]] = {
     "amex": Card("amex", "0005"),
     "chargeCustomerFail": Card("visa", "0341", when_charged=_GENERIC),
     "authenticationRequired": Card("visa", "3184", when_charged=_ACTION),
+    "threeDSecure2Required": Card("visa", "3220", when_charged=_ACTION),
+    "threeDSecureRequiredChargeDeclined": Card("visa", "1629", when_charged=_ACTION, when_allowed=_GENERIC),
     "refundFail": Card("visa", "5126", refund_ends_as="failed"),
     "pendingRefund": Card("visa", "7726", refund_ends_as="succeeded"),
     "createDispute": Card("visa", "0259", disputed_as=Grievance("fraudulent", "10.4")),

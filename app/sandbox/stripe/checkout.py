@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from app.sandbox.stripe import debits, payments, subscriptions
-from app.sandbox.stripe.cards import Card, Decline, find_card
+from app.sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, find_card
 from app.sandbox.stripe.checkout_discounts import redeemed
 from app.sandbox.stripe.checkout_params import KIND
 from app.sandbox.stripe.collection import collect
@@ -29,11 +29,6 @@ CARDS: Final = (
 DEBIT_PAID: Final = "debit"
 DEBIT_UNPAID: Final = "debitFail"
 NOTHING: Final = ""
-_NOT_AUTHENTICATED: Final = Decline(
-    "payment_intent_authentication_failure",
-    None,
-    "We are unable to authenticate your payment method. Please choose a different payment method and try again.",
-)
 _TERMS: Final = ("description", "metadata", "trial_end", "trial_period_days", "trial_settings")
 
 
@@ -133,7 +128,7 @@ def authenticate(sandbox: Sandbox, session: JsonObject, *, is_allowed: bool) -> 
     attempt = msgspec.convert(session["_attempt"], Attempt)
     if is_allowed:
         return _complete(sandbox, session, attempt)
-    raise _declined(sandbox, session, None, _NOT_AUTHENTICATED)
+    raise _declined(sandbox, session, None, NOT_AUTHENTICATED)
 
 
 def _complete(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject:

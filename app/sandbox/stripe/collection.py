@@ -22,6 +22,10 @@ def decline_of(sandbox: Sandbox, method: JsonObject | None) -> Decline | None:
     return card_of_method(method).when_charged
 
 
+def _allowed_decline_of(method: JsonObject | None) -> Decline | None:
+    return card_of_method(method).when_allowed if method else None
+
+
 def bill(sandbox: Sandbox, invoice: JsonObject, *, attempt: bool = True) -> JsonObject:
     """Issue an invoice, finalize it at once and, unless told otherwise, charge it; return how it stands."""
     finalized = finalize(sandbox, issue(sandbox, invoice, finalizes_at=sandbox.now()))
@@ -50,7 +54,7 @@ def collect(
     What a person at the page `is_allowed` succeeds, also with a card that fails when it is charged later.
     """
     method = method or default_method(sandbox, subscription_of(sandbox, invoice))
-    decline = None if is_allowed else decline_of(sandbox, method)
+    decline = _allowed_decline_of(method) if is_allowed else decline_of(sandbox, method)
     counted = not (manual and invoice["attempted"])  # by hand only a first attempt counts
     tried = {**invoice, "attempted": True, "attempt_count": invoice["attempt_count"] + counted}
     payments.charge(sandbox, invoice, method, decline)

@@ -49,6 +49,7 @@ def routes(sandbox: Sandbox) -> list[Route]:
         ("GET", "/_sandbox/collection", collection_control.show),
         ("POST", "/_sandbox/collection", collection_control.configure),
         ("POST", "/_sandbox/refunds/{id}", money_control.settle_refund),
+        ("POST", "/_sandbox/payment_intents/{id}/authenticate", money_control.authenticate),
         ("POST", "/_sandbox/charges/{id}/dispute", money_control.dispute_charge),
         ("POST", "/_sandbox/disputes/{id}", money_control.decide_dispute),
         ("GET", "/_sandbox/deliveries", _list_deliveries),

@@ -15,6 +15,7 @@ TRIAL_NOTICE_S: Final = 3 * _DAY_S
 UPCOMING_NOTICE_S: Final = 7 * _DAY_S
 
 CANCEL: Final = "cancel"
+CAPTURE_END: Final = "capture_end"
 CLOCK_END: Final = "clock_end"
 COLLECTION_RESUME: Final = "collection_resume"
 DISCOUNT_END: Final = "discount_end"
@@ -47,6 +48,7 @@ _ORDER: Final = (
     RETRY,
     OVERDUE,
     DISPUTE,
+    CAPTURE_END,
     SETTLE,
     TRIAL_END,
     RENEW,
@@ -141,6 +143,10 @@ def _of_unsettled(obj: JsonObject) -> dict[str, int | None]:
     return {SETTLE: obj.get("_ends_at")}
 
 
+def _of_intent(intent: JsonObject) -> dict[str, int | None]:
+    return {SETTLE: intent.get("_ends_at"), CAPTURE_END: intent.get("_capture_before")}
+
+
 def _of_clock(clock: JsonObject) -> dict[str, int | None]:
     return {CLOCK_END: _instant(clock["deletes_after"])}
 
@@ -151,7 +157,7 @@ _OF_KIND: Final[Mapping[str, Callable[[JsonObject], dict[str, int | None]]]] = {
     "customer": _of_customer,
     "dispute": _of_unsettled,
     "invoice": _of_invoice,
-    "payment_intent": _of_unsettled,
+    "payment_intent": _of_intent,
     "refund": _of_unsettled,
     "subscription": _of_subscription,
     "subscription_schedule": _of_schedule,

@@ -7,7 +7,7 @@ class StripeError(Exception):
     """A request that Stripe would refuse.
 
     Attributes: `status` (HTTP), `type`, `code` and `param` as in the envelope, `should_retry` and `retry_after`
-    (seconds) as in the headers.
+    (seconds) as in the headers; `more` is what else the envelope holds, such as the payment intent that failed.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class StripeError(Exception):
         self.param = param
         self.should_retry = should_retry
         self.retry_after = retry_after
+        self.more: JsonObject = {}
 
     def to_headers(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -39,7 +40,7 @@ class StripeError(Exception):
 
     def to_body(self) -> JsonObject:
         facts = {"code": self.code, "message": str(self), "param": self.param, "type": self.type}
-        return {"error": {key: value for key, value in facts.items() if value is not None}}
+        return {"error": {key: value for key, value in (facts | self.more).items() if value is not None}}
 
 
 def no_such(kind: str, id: str, *, param: str | None = None) -> StripeError:

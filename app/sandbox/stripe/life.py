@@ -6,6 +6,7 @@ from typing import Final
 
 from app.sandbox.stripe import (
     billing,
+    captures,
     checkout,
     customers,
     disputes,
@@ -146,6 +147,7 @@ def delete_clock(sandbox: Sandbox, clock: JsonObject) -> None:
 
 _HAPPENINGS: Final[Mapping[str, Callable[[Sandbox, JsonObject], None]]] = {
     dues.CANCEL: _cancel,
+    dues.CAPTURE_END: captures.expire,
     dues.CLOCK_END: delete_clock,
     dues.COLLECTION_RESUME: _resume_collection,
     dues.DISCOUNT_END: redemptions.end_in_time,

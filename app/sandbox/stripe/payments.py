@@ -2,8 +2,10 @@
 
 from typing import Final
 
-from app.sandbox.stripe.cards import Decline, card_of_method
+from app.sandbox.stripe.cards import Decline, card_of_charge
+from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import Reader, fields, one_of, text
+from app.sandbox.stripe.render import render
 from app.sandbox.stripe.resources import keep_equal, list_page
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.wire import JsonObject, copy, new_id
@@ -155,14 +157,18 @@ def _id_of(method: JsonObject | None) -> str | None:
 def fail(sandbox: Sandbox, intent: JsonObject, method: JsonObject | None, decline: Decline) -> JsonObject:
     tried = {**intent, "payment_method": _id_of(method), "last_payment_error": decline.to_payment_error(method)}
     if decline.needs_action:
-        action: JsonObject = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
-        asking = {**tried, "status": "requires_action", "next_action": action}
+        asking = {**tried, "status": "requires_action", "next_action": sdk_action()}
         return sandbox.put(intent, asking, "payment_intent.requires_action")
     failed = {**tried, "status": "requires_payment_method", "next_action": None, "payment_method": None}
     if method:
         made = sandbox.put(None, new_charge(intent, method, decline, sandbox.now()), "charge.failed")
         failed["latest_charge"] = made["id"]
     return sandbox.put(intent, failed, "payment_intent.payment_failed")
+
+
+def sdk_action() -> JsonObject:
+    """Return what asks Stripe's SDK in the browser for authentication."""
+    return {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
 
 
 def new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline | None, at: int) -> JsonObject:
@@ -186,13 +192,13 @@ def new_charge(intent: JsonObject, method: JsonObject | None, decline: Decline |
     if method is None:
         return made
     used = {"payment_method_details": _used(method), "payment_method": method["id"]}
-    disputed = decline is None and card_of_method(method).disputed_as
-    return {
-        **made,
-        **used,
-        "billing_details": method["billing_details"],
-        "_disputed_at": at + _DISPUTED_AFTER_S if disputed else None,
-    }
+    made = {**made, **used, "billing_details": method["billing_details"]}
+    return made if decline else {**made, "_disputed_at": disputed_at(made, at)}
+
+
+def disputed_at(charge: JsonObject, at: int) -> int | None:
+    """Return when a charge that is captured now will be disputed, if its card is one that disputes."""
+    return at + _DISPUTED_AFTER_S if card_of_charge(charge).disputed_as else None
 
 
 def _outcome(decline: Decline | None) -> JsonObject:
@@ -226,7 +232,17 @@ def withdraw(sandbox: Sandbox, invoice: JsonObject, reason: str) -> None:
         sandbox.put(link, {**link, "status": CANCELED, "status_transitions": times})
 
 
-def cancel(sandbox: Sandbox, intent: JsonObject, reason: str) -> JsonObject:
+def unexpected(sandbox: Sandbox, call: Call, intent: JsonObject, verb: str) -> StripeError:
+    """Return the error for what cannot be done with the intent as it stands."""
+    error = StripeError(
+        f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
+        code="payment_intent_unexpected_state",
+    )
+    error.more["payment_intent"] = render(intent, call.version, sandbox.store)
+    return error
+
+
+def cancel(sandbox: Sandbox, intent: JsonObject, reason: str | None) -> JsonObject:
     gone = {"cancellation_reason": reason, "next_action": None, "status": CANCELED}
     return sandbox.put(intent, {**intent, **gone, "canceled_at": sandbox.now()}, "payment_intent.canceled")
 

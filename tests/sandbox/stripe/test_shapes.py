@@ -77,6 +77,7 @@ async def objects(account: Account) -> list[Any]:
         await _pending_update(account),
         *await _billing(account),
         *await _money_back(account),
+        *await _payments(account),
         *await _checkouts(account),
         *await _portals(account),
         *account.sandbox.store.all("event"),
@@ -207,6 +208,28 @@ async def _billing(account: Account) -> list[Any]:
         await account.post(f"{path}/void"),
         await account.post("/v1/payment_methods", {"type": "card", "card[token]": "tok_visa"}),
         *[await account.get(f"/v1/{kind}", {"limit": 100}) for kind in _OF_BILLING],
+    ]
+
+
+async def _payments(account: Account) -> list[Any]:
+    """Ask for payments and hold, capture, authenticate and cancel them."""
+    form = {"amount": 2000, "currency": "usd", "confirm": "true", "automatic_payment_methods[enabled]": "true"}
+    path = "/v1/payment_intents"
+    held, given_up = [
+        await account.post(path, {**form, "payment_method": "pm_card_visa", "capture_method": "manual"})
+        for _ in range(2)
+    ]
+    back = {"return_url": "https://shop.test/paid"}
+    asking = await account.post(path, {**form, **back, "payment_method": "pm_card_threeDSecure2Required"})
+    declined = await account.post(path, {**form, "payment_method": "pm_card_chargeDeclined"}, status=402)
+    await account.control(f"payment_intents/{asking['id']}/authenticate", {"outcome": "failed"})
+    return [
+        held,
+        asking,
+        declined["error"]["payment_intent"],
+        await account.post(f"{path}/{held['id']}/capture", {"amount_to_capture": 5}),
+        await account.post(f"{path}/{given_up['id']}/cancel"),
+        await account.get(path, {"expand[]": "data.latest_charge"}),
     ]
 
 
