@@ -30,6 +30,7 @@ from app.cli import (
     stripe_backfill,
     stripe_link,
     stripe_reconcile,
+    stripe_report,
     stripe_setup,
     stripe_status,
     usage,
@@ -51,6 +52,7 @@ stripe.command("status")(stripe_status.stripe_status)
 stripe.command("setup")(stripe_setup.setup)
 stripe.command("link")(stripe_link.link)
 stripe.command("unlink")(stripe_link.unlink)
+stripe.command("report")(stripe_report.report)
 stripe.command("backfill")(stripe_backfill.backfill)
 stripe.command("reconcile")(stripe_reconcile.reconcile)
 app.command("serve")(serve.serve)

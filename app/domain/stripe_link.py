@@ -51,12 +51,14 @@ class Linking(msgspec.Struct, frozen=True, kw_only=True):
 class LinkedRecords:
     """The records that links are decided on, as the store has them, under what was decided so far.
 
-    `refs` finds workspace ids by our id and external id. `displaced` gathers the customers that lost their workspace.
+    `refs` finds workspace ids by our id and external id. `displaced` gathers the customers that lost their workspace,
+    `moved` those that left one for another.
     """
 
     def __init__(self, records: Iterable[Record], refs: Mapping[str, str]) -> None:
         self.refs = refs
         self.displaced: list[str] = []
+        self.moved: list[str] = []
         self._stored = {(record.KIND, record.id): record for record in records}
         self._decided: dict[tuple[Kind, str], Record] = {}
 
@@ -97,6 +99,8 @@ def link(found: LinkedRecords, wanted: Link, *, replace: bool, accepts_unknown: 
         return taken
     if mirror and _is_linked(mirror, workspace) and not holders:
         return msgspec.structs.replace(told, outcome=LinkOutcome.UNCHANGED)
+    if holders:
+        found.moved.append(wanted.customer_id)
     for holder in holders:
         if holder.stripe_customer_id == wanted.customer_id:
             found.put(msgspec.structs.replace(holder, stripe_customer_id=None))

@@ -43,6 +43,7 @@ from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.migrations import MigrationQueries
 from app.graphql.queries.node import NodeQueries
+from app.graphql.queries.stripe_adoption import StripeAdoptionQueries
 from app.graphql.queries.stripe_backfill import StripeBackfillQueries
 from app.graphql.queries.stripe_reconcile import StripeReconcileQueries
 from app.graphql.queries.subscriptions import SubscriptionQueries
@@ -67,6 +68,7 @@ class Query(
     SyncQueries,
     StripeBackfillQueries,
     StripeReconcileQueries,
+    StripeAdoptionQueries,
     NodeQueries,
     ApiKeyQueries,
     UsageQueries,

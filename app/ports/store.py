@@ -9,6 +9,7 @@ from app.domain.audit import AuditEntry
 from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_adoption import MirrorCounts, SharedWorkspace
 from app.domain.stripe_email import CustomerContact
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
@@ -127,6 +128,22 @@ class RecordStore(Protocol):
 
     def customer_contacts(self) -> AsyncIterator[Sequence[CustomerContact]]:
         """Yield, in batches, every mirrored customer that exists at Stripe."""
+        ...
+
+    async def mirror_counts(self) -> MirrorCounts:
+        """Count what is mirrored, and what of it no workspace is known for."""
+        ...
+
+    async def unlinked_page(self, type: str, *, after: str | None, first: int) -> Page[StripeObject]:
+        """Return mirrors of a type that exist at Stripe and that no workspace is known for, by ascending id."""
+        ...
+
+    async def waiting_subscriptions(self, customer_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return the ids of the subscriptions that wait for these customers to be linked, by customer."""
+        ...
+
+    async def shared_workspaces_page(self, *, after: str | None, first: int) -> Page[SharedWorkspace]:
+        """Return workspaces that several customers are linked to, by ascending id."""
         ...
 
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:

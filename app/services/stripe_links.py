@@ -12,7 +12,7 @@ from app.domain.errors import ConflictError, FieldError, NotFoundError
 from app.domain.faults import INPUT, Path, fault, idempotency_key_faults, refuse, text_faults
 from app.domain.stripe_event import ObjectName
 from app.domain.stripe_link import Link, LinkedRecords, Linking, LinkOutcome, link, unlink
-from app.domain.stripe_object import LinkedBy, StripeObject
+from app.domain.stripe_object import ENTITLEMENTS, LinkedBy, StripeObject, entitlements_id
 from app.domain.workspace import Workspace
 from app.runtime import Runtime
 from app.services.commit import commit
@@ -168,18 +168,30 @@ async def _settle(
                 raise
             continue
         linked = {record.id for record in changes if isinstance(record, StripeObject) and record.linked_to}
-        await _follow_up(rt, linked, {*found.displaced, *linked.intersection(waiting)})
+        await _follow_up(
+            rt,
+            linked,
+            unsettled={*found.displaced, *linked.intersection(waiting)},
+            left={*found.displaced, *found.moved},
+        )
         return told
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _follow_up(rt: Runtime, linked: Collection[str], unsettled: Collection[str]) -> None:
-    """Release what waited for the linked; have those looked at whose metadata is to decide now, or that waited."""
+async def _follow_up(
+    rt: Runtime, linked: Collection[str], *, unsettled: Collection[str], left: Collection[str]
+) -> None:
+    """Release what waited for the linked; have those looked at whose metadata is to decide now, or that waited.
+
+    Of those that left a workspace, what Stripe entitles them to is to leave it too.
+    """
     if linked:
         await rt.inbox.release(linked)
-    if unsettled:
-        await rt.inbox.mark_all([ObjectName("customer", customer_id) for customer_id in sorted(unsettled)])
-    if linked or unsettled:
+    dirty = [ObjectName("customer", customer_id) for customer_id in sorted(unsettled)]
+    dirty += [ObjectName(ENTITLEMENTS, entitlements_id(customer_id)) for customer_id in sorted(left)]
+    if dirty:
+        await rt.inbox.mark_all(dirty)
+    if linked or dirty:
         rt.sync.wake()
 
 

@@ -236,6 +236,7 @@ class StripeObjectDocument(RecordDocument):
         name = Kind.STRIPE_OBJECT.value
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel("parkedUnder"),
+            IndexModel([("type", ASCENDING), ("workspaceId", ASCENDING), ("_id", ASCENDING)]),
             IndexModel([("facts.customerId", ASCENDING), ("type", ASCENDING)]),
             IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
         )

@@ -42,6 +42,25 @@ def customers() -> Raw:
     return {"type": "customer", **_MIRRORED}
 
 
+def unlinked(type: str) -> Raw:
+    """Return the filter for what exists at Stripe and no workspace is known for."""
+    return {"type": type, "workspaceId": None, **_MIRRORED}
+
+
+def waiting_subscriptions(customer_ids: Collection[str]) -> Raw:
+    """Return the filter for the subscriptions that wait for these customers."""
+    return {"parkedUnder": {"$in": list(customer_ids)}, **unlinked("subscription")}
+
+
+def shared_workspaces() -> list[Mapping[str, Any]]:
+    """Return the stages that find the workspaces that several customers are linked to."""
+    return [
+        {"$match": {**customers(), "workspaceId": {"$type": "string"}}},
+        {"$group": {"_id": "$workspaceId", "customers": {"$push": "$_id"}, "count": {"$sum": 1}}},
+        {"$match": {"count": {"$gt": 1}}},
+    ]
+
+
 def owed_invoices(subscription_ids: Collection[str]) -> Raw:
     """Return the filter for the invoices of these subscriptions that are neither paid nor given up."""
     of_subscriptions = {"facts.subscriptionId": {"$in": list(subscription_ids)}}

@@ -17,6 +17,7 @@ from app.domain.billing_event import BillingEvent
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_adoption import MirrorCounts, SharedWorkspace
 from app.domain.stripe_email import CustomerContact
 from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
@@ -189,6 +190,41 @@ class MongoStore:
         async with aclosing(self._batches(Kind.STRIPE_OBJECT, queries.customers(), shown)) as batches:
             async for raws in batches:
                 yield [_contact(raw) for raw in raws]
+
+    async def mirror_counts(self) -> MirrorCounts:
+        mirrors = self._db[Kind.STRIPE_OBJECT.value]
+        with self._mongo.deadline():
+            shared = await (await mirrors.aggregate([*queries.shared_workspaces(), {"$count": "count"}])).to_list()
+            return MirrorCounts(
+                customers=await mirrors.count_documents(queries.customers()),
+                unlinked_customers=await mirrors.count_documents(queries.unlinked("customer")),
+                unlinked_subscriptions=await mirrors.count_documents(queries.unlinked("subscription")),
+                shared_workspaces=shared[0]["count"] if shared else 0,
+            )
+
+    async def unlinked_page(self, type: str, *, after: str | None, first: int) -> Page[StripeObject]:
+        criteria = {**queries.unlinked(type), **({"_id": {"$gt": after}} if after else {})}
+        cursor = self._db[Kind.STRIPE_OBJECT.value].find(criteria, sort=[("_id", ASCENDING)], limit=first + 1)
+        return await self._page(StripeObject, cursor, first)
+
+    async def waiting_subscriptions(self, customer_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        waiting = self._db[Kind.STRIPE_OBJECT.value].find(
+            queries.waiting_subscriptions(customer_ids), {"parkedUnder": 1}, sort=[("_id", ASCENDING)]
+        )
+        with self._mongo.deadline():
+            for raw in await waiting.to_list():
+                for customer_id in raw["parkedUnder"]:
+                    found[customer_id] = (*found.get(customer_id, ()), raw["_id"])
+        return found
+
+    async def shared_workspaces_page(self, *, after: str | None, first: int) -> Page[SharedWorkspace]:
+        rest = [{"$match": {"_id": {"$gt": after or ""}}}, {"$sort": {"_id": 1}}, {"$limit": first + 1}]
+        with self._mongo.deadline():
+            stages = [*queries.shared_workspaces(), *rest]
+            raws = await (await self._db[Kind.STRIPE_OBJECT.value].aggregate(stages)).to_list()
+        found = [SharedWorkspace(raw["_id"], tuple(sorted(raw["customers"]))) for raw in raws[:first]]
+        return Page(tuple(found), len(raws) > first)
 
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.owed_invoices(subscription_ids))

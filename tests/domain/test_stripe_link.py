@@ -122,7 +122,7 @@ def test_to_replace_takes_both_from_their_partners() -> None:
     assert left is not None
     assert left.stripe_customer_id is None
     assert displaced == customer("cus_2")
-    assert found.displaced == ["cus_2"]
+    assert (found.displaced, found.moved) == (["cus_2"], ["cus_1"])
     assert found.get(StripeObject, "cus_1") == linked("cus_1", "ws_1")
 
 

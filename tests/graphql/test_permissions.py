@@ -37,6 +37,8 @@ ROOTS = {
     '{ migration(id: "a") { id } }': {Scope.CATALOG_WRITE, Scope.OPERATOR, Scope.BILLING_READ},
     "{ stripeBackfill { id } }": {Scope.ADMIN, Scope.OPERATOR},
     "{ stripeReconcile { drift } }": {Scope.OPERATOR},
+    "{ stripeAdoption { unmappedPrices } }": {Scope.OPERATOR},
+    "{ stripeAdoptionIssues(kind: UNMAPPED_PRICE) { totalCount } }": {Scope.OPERATOR},
     "{ stripeEvents { nodes { id } } }": {Scope.OPERATOR},
     '{ stripeEvent(id: "evt_1") { id } }': {Scope.OPERATOR},
     "{ syncStatus { cache { ready } } }": {Scope.OPERATOR},

@@ -19,7 +19,7 @@ from app.domain.errors import (
     ValidationError,
 )
 from app.domain.stripe_link import Link, LinkOutcome
-from app.domain.stripe_object import LinkedBy, StripeObject, StripeSource
+from app.domain.stripe_object import ENTITLEMENTS, LinkedBy, StripeObject, StripeSource, entitlements_id
 from app.domain.workspace import Workspace
 from app.ports.stripe import ProcessorUnavailableError
 from app.runtime import Runtime
@@ -126,7 +126,8 @@ async def test_both_partners_are_kept_unless_they_are_to_be_replaced(rt: Runtime
     displaced = await mirror(rt)
     assert (displaced.linked_to, displaced.workspace_id) == (None, None)
     assert rt.cache.workspace_of_customer("cus_2") == "ws_1"
-    assert set(fakes_of(rt).inbox.marked) == {("customer", "cus_1"), ("customer", "cus_2")}
+    entitled = (ENTITLEMENTS, entitlements_id("cus_1"))
+    assert set(fakes_of(rt).inbox.marked) == {("customer", "cus_1"), ("customer", "cus_2"), entitled}
 
 
 async def test_many_are_linked_and_of_each_it_is_told_what_came_of_it(rt: Runtime) -> None:
@@ -186,7 +187,7 @@ async def test_only_what_somebody_linked_can_be_unlinked(rt: Runtime) -> None:
     assert (done.replayed, again.replayed) == (False, True)
     assert (await mirror(rt)).linked_to is None
     assert rt.cache.workspace_of_customer("cus_1") is None
-    assert fakes_of(rt).inbox.marked == [("customer", "cus_1")]
+    assert fakes_of(rt).inbox.marked == [("customer", "cus_1"), (ENTITLEMENTS, entitlements_id("cus_1"))]
     with pytest.raises(NotFoundError):
         await unlink_customer(rt, ADMIN, UnlinkCustomerInput(idempotency_key="v", customer_id="cus_9"))
 

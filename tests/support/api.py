@@ -23,6 +23,7 @@ from app.domain.api_key import ApiKey, Scope
 from app.domain.change import Kind, Record, Source
 from app.domain.errors import UnavailableError
 from app.domain.migration import Migration, MigrationStatus
+from app.domain.stripe_adoption import MirrorCounts
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.graphql.endpoint import graphql_routes
@@ -87,6 +88,9 @@ class FakeStore:
 
     async def page(self, *_: Any, **__: Any) -> Page[Any]:
         return Page((), has_next=False)
+
+    async def mirror_counts(self) -> MirrorCounts:
+        return MirrorCounts(customers=0, unlinked_customers=0, unlinked_subscriptions=0, shared_workspaces=0)
 
     async def count(self, kind: Kind, **_: Any) -> int:
         self.counted += 1

@@ -22,8 +22,6 @@ from app.domain.plan import (
 from app.domain.remedy import RemedyKind
 from app.domain.stripe_backfill import BackfillStatus
 from app.domain.stripe_event import StripeEventStatus, StripeObjectState
-from app.domain.stripe_link import LinkOutcome
-from app.domain.stripe_setup import SetupAction, SetupFindingCode
 from app.domain.subscription import SubscriptionStatus
 from app.domain.sync_status import StripeSyncMode, WorkerState
 from app.domain.usage import UsageKind
@@ -316,40 +314,4 @@ expose(
         "RESTORE": "It was archived and is offered again.",
     },
     name="CatalogChangeAction",
-)
-expose(
-    SetupAction,
-    "What is changed of a webhook endpoint at Stripe.",
-    {
-        "CREATE": "A new endpoint is made.",
-        "SET_EVENTS": "It is sent other types of events.",
-        "ENABLE": "It was disabled and is enabled.",
-    },
-    name="StripeSetupAction",
-)
-expose(
-    SetupFindingCode,
-    "What is for a person to change at Stripe.",
-    {
-        "MISSING_PERMISSION": "The restricted API key may not read something that the service needs.",
-        "OTHER_MODE": "The API key is of the one mode and the account answers in the other.",
-        "OTHER_API_VERSION": "The endpoint is sent events of another API version. They are read as well.",
-        "DUPLICATE_ENDPOINT": "Several endpoints have the address.",
-    },
-    name="StripeSetupFindingCode",
-)
-expose(
-    LinkOutcome,
-    "What came of linking a Stripe customer to a workspace.",
-    {
-        "LINKED": "It is linked now.",
-        "UNCHANGED": "It was linked so before.",
-        "CUSTOMER_UNKNOWN": "No such customer is known here.",
-        "CUSTOMER_DELETED": "The customer was deleted at Stripe.",
-        "CUSTOMER_TAKEN": "The customer is linked to another workspace.",
-        "WORKSPACE_UNKNOWN": "There is no such workspace.",
-        "WORKSPACE_ARCHIVED": "The workspace is archived.",
-        "WORKSPACE_TAKEN": "The workspace has another customer.",
-    },
-    name="StripeLinkOutcome",
 )

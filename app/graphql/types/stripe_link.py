@@ -5,6 +5,23 @@ import strawberry
 from app.domain import stripe_link as domain
 from app.domain.stripe_email import EmailAmbiguity
 from app.graphql.permissions import follows
+from app.graphql.types.exposing import expose
+
+expose(
+    domain.LinkOutcome,
+    "What came of linking a Stripe customer to a workspace.",
+    {
+        "LINKED": "It is linked now.",
+        "UNCHANGED": "It was linked so before.",
+        "CUSTOMER_UNKNOWN": "No such customer is known here.",
+        "CUSTOMER_DELETED": "The customer was deleted at Stripe.",
+        "CUSTOMER_TAKEN": "The customer is linked to another workspace.",
+        "WORKSPACE_UNKNOWN": "There is no such workspace.",
+        "WORKSPACE_ARCHIVED": "The workspace is archived.",
+        "WORKSPACE_TAKEN": "The workspace has another customer.",
+    },
+    name="StripeLinkOutcome",
+)
 
 
 @strawberry.type(directives=follows(), description="What came of one link.")

@@ -5,6 +5,29 @@ import strawberry
 from app.domain import stripe_setup as domain
 from app.graphql.permissions import follows
 from app.graphql.scalars import DateTime
+from app.graphql.types.exposing import expose
+
+expose(
+    domain.SetupAction,
+    "What is changed of a webhook endpoint at Stripe.",
+    {
+        "CREATE": "A new endpoint is made.",
+        "SET_EVENTS": "It is sent other types of events.",
+        "ENABLE": "It was disabled and is enabled.",
+    },
+    name="StripeSetupAction",
+)
+expose(
+    domain.SetupFindingCode,
+    "What is for a person to change at Stripe.",
+    {
+        "MISSING_PERMISSION": "The restricted API key may not read something that the service needs.",
+        "OTHER_MODE": "The API key is of the one mode and the account answers in the other.",
+        "OTHER_API_VERSION": "The endpoint is sent events of another API version. They are read as well.",
+        "DUPLICATE_ENDPOINT": "Several endpoints have the address.",
+    },
+    name="StripeSetupFindingCode",
+)
 
 
 @strawberry.type(directives=follows(), description="A webhook endpoint as Stripe has it.")
