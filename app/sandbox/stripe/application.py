@@ -6,10 +6,19 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from app.sandbox.stripe import api, checkout_pages, clock_control, control, home, portal_pages, settings_page
+from app.sandbox.stripe import (
+    api,
+    authentication_pages,
+    checkout_pages,
+    clock_control,
+    control,
+    home,
+    portal_pages,
+    settings_page,
+)
 from app.sandbox.stripe.sandbox import Sandbox
 
-_ROOMS = (control, home, settings_page, checkout_pages, portal_pages, api)
+_ROOMS = (control, home, settings_page, checkout_pages, portal_pages, authentication_pages, api)
 
 
 def make_application(sandbox: Sandbox) -> Starlette:
