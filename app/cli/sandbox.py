@@ -30,6 +30,9 @@ def sandbox(
     webhook_secret: Annotated[
         str | None, typer.Option(help="What signs them, whsec_... Default: a new one, which is printed.")
     ] = None,
+    thin: Annotated[
+        bool, typer.Option("--thin", help="Send there thin events (API v2): to which object something happened.")
+    ] = False,
     api_version: Annotated[
         str | None, typer.Option(help="The account's: of requests that name none, and of events. Default: the newest.")
     ] = None,
@@ -38,16 +41,18 @@ def sandbox(
 ) -> None:
     """Play Stripe's API until SIGTERM or Ctrl-C, for tests of anything that speaks to Stripe.
 
-    Keeps all in memory, moves no money, and takes any API key. README tells what it plays, and how to set objects and
-    turn its dials.
+    Keeps all in memory, moves no money, and takes any API key. Open its address in a browser to watch it. README tells
+    what it plays, and how to set objects and turn its dials.
     """
     from app.sandbox.stripe.server import serve, url_of
     from app.sandbox.stripe.wire import new_id
 
     if webhook_secret is not None and webhook_url is None:
         raise CommandError("--webhook-secret goes with --webhook-url", ExitCode.USAGE)
+    if thin and webhook_url is None:
+        raise CommandError("--thin goes with --webhook-url", ExitCode.USAGE)
     secret = webhook_secret or new_id("whsec", 32)
-    played = _make(_endpoint(webhook_url, secret), api_version, seed)
+    played = _make(_endpoint(webhook_url, secret, thin=thin), api_version, seed)
     with _listen(host, port) as listening:
         facts: dict[str, object] = {
             "url": url_of(listening),
@@ -64,12 +69,12 @@ def sandbox(
     output.note("the sandbox has ended")
 
 
-def _endpoint(url: str | None, secret: str) -> "Endpoint | None":
+def _endpoint(url: str | None, secret: str, *, thin: bool) -> "Endpoint | None":
     from app.sandbox.stripe.delivery import Endpoint
 
     if url is not None and not url.startswith(("http://", "https://")):
         raise CommandError(f"--webhook-url {url!r} must begin with http:// or https://", ExitCode.USAGE)
-    return Endpoint(url, secret) if url else None
+    return Endpoint(url, secret, payload="thin" if thin else "snapshot") if url else None
 
 
 def _make(endpoint: "Endpoint | None", version: str | None, seed: int) -> "Sandbox":
@@ -110,6 +115,7 @@ API version      {facts["apiVersion"]}
 events           {events}
 chaos seed       {facts["seed"]}
 
+in a browser     {url}  shows what happens, and advances its time
 in Python        stripe.StripeClient("sk_test_any", base_addresses={{"api": "{url}", "files": "{url}", \
 "meter_events": "{url}"}})
 in a shell       curl {url}/v1/customers -u sk_test_any: -d name=Ann

@@ -92,11 +92,30 @@ def test_it_says_how_to_point_the_sdk_at_it() -> None:
                 break
         url = lines[0].split()[-1]
         answer = httpx.get(f"{url}/v1/customers", auth=("sk_test_any", ""), trust_env=False)
+        page = httpx.get(url, trust_env=False)
 
     told = "".join(lines)
     assert answer.status_code == httpx.codes.OK
     assert f'base_addresses={{"api": "{url}", "files": "{url}", "meter_events": "{url}"}}' in told
     assert "http://127.0.0.1:9/hook, signed with whsec_" in told
+    assert f"in a browser     {url}  " in told
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_it_sends_thin_events() -> None:
+    with receive() as receiver, started("--json", "--thin", "--webhook-url", receiver.url) as process:
+        customers = f"{facts(process)['url']}/v1/customers"
+        customer = httpx.post(customers, auth=("sk_test_any", ""), trust_env=False).json()["id"]
+        receiver.wait_for(1)
+
+    assert receiver.events[0]["object"] == "v2.core.event"
+    assert receiver.events[0]["related_object"]["id"] == customer
+
+
+def test_thin_events_go_somewhere(entitled: Command) -> None:
+    ran = entitled("sandbox", "--thin")
+
+    assert (ran.code, "--webhook-url" in ran.err) == (2, True)
 
 
 def test_a_taken_port_is_named_with_what_to_do(entitled: Command, busy_port: int) -> None:

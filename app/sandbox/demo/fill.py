@@ -64,12 +64,17 @@ async def fill(
     return Filled(len(cast), {external_id: pairs[0][0] for external_id, pairs in made.items()}, prices)
 
 
+def name_of(external_id: str) -> str:
+    """Return what a workspace and its customer at Stripe are called."""
+    return external_id.replace("-", " ").title()
+
+
 async def make_workspace(api: Api, external_id: str) -> None:
     await api.mutate(
         "createWorkspace",
         idempotencyKey=f"demo:{external_id}",
         externalId=external_id,
-        name=external_id.replace("-", " ").title(),
+        name=name_of(external_id),
         email=f"billing@{external_id}.example",
     )
 
@@ -88,8 +93,8 @@ async def _make_prices(stripe: Stripe) -> dict[str, str]:
 
 
 async def make_customer(stripe: Stripe, external_id: str) -> str:
-    form = {"email": f"billing@{external_id}.example", "metadata[workspace_id]": external_id}
-    return (await stripe.create("customers", **form))["id"]
+    form = {"name": name_of(external_id), "email": f"billing@{external_id}.example"}
+    return (await stripe.create("customers", **form, **{"metadata[workspace_id]": external_id}))["id"]
 
 
 async def _make_subscriptions(

@@ -37,6 +37,7 @@ _Answer: TypeAlias = Callable[[Sandbox, Request, dict[str, str]], Response]
 _REFRESH_S: Final = 3
 _DUE: Final = 8
 _SUBSCRIPTIONS: Final = 15
+_MOST: Final = 500
 _EVENTS: Final = 15
 _CHECKOUTS: Final = 10
 _STEPS: Final = {"hour": "An hour", "day": "A day", "week": "A week", "month": "A month"}
@@ -193,7 +194,8 @@ def _subscription_table(sandbox: Sandbox, subscriptions: list[JsonObject]) -> Ht
 
 def _show_subscriptions(sandbox: Sandbox, _: Request, __: dict[str, str]) -> Response:
     every = sandbox.store.all("subscription")
-    return page("All subscriptions", section("", _subscription_table(sandbox, every)), back(), is_wide=True)
+    shown = f"The newest {_MOST} of {len(every)}" if len(every) > _MOST else f"All {len(every)}"
+    return page("Subscriptions", section(shown, _subscription_table(sandbox, every[:_MOST])), back(), is_wide=True)
 
 
 def _test_clocks(sandbox: Sandbox) -> Html | str:
