@@ -86,7 +86,7 @@ def subscription_rows(sandbox: Sandbox, subscriptions: Iterable[JsonObject]) -> 
             ", ".join(_times(item["quantity"], name) for item, name in zip(items, names, strict=True)),
             status_badge(subscription["status"]),
             _then(subscription),
-            form(f"/p/customer/{subscription['customer']}", button("Portal")),
+            form(f"/p/customer/{subscription['customer']}", button("Portal", is_small=True)),
             money(round_half_away(sum(amounts, Fraction(0))), subscription["currency"]),
         )
 

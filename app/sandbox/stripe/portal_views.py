@@ -158,19 +158,18 @@ def _invoices_of(sandbox: Sandbox, session: JsonObject, features: JsonObject) ->
     every = portal.invoices_of(sandbox, session)
     if not every:
         return section("Invoices", element("p", "There is no invoice.", class_="soft"))
-    rows = [
-        (
-            invoice["number"] or "",
-            day(invoice["created"]),
-            status_badge(invoice["status"]),
-            form(path_of(session, "invoices", invoice["id"], "pay"), button("Pay"))
-            if invoice["status"] == "open"
-            else "",
-            money(invoice["total"], invoice["currency"]),
-        )
-        for invoice in every
-    ]
-    return section("Invoices", table(("Number", "Date", "Status", "", "Amount"), rows))
+    return section(
+        "Invoices", table(("Invoice", "Status", "", "Amount"), [_invoice_row(session, one) for one in every])
+    )
+
+
+def _invoice_row(session: JsonObject, invoice: JsonObject) -> tuple[str, str, str, str]:
+    number = element("span", invoice["number"] or "", class_="soft")
+    pay: Html | str = ""
+    if invoice["status"] == "open":
+        pay = form(path_of(session, "invoices", invoice["id"], "pay"), button("Pay", is_small=True))
+    status = status_badge(invoice["status"])
+    return together(day(invoice["created"]), " ", number), status, pay, money(invoice["total"], invoice["currency"])
 
 
 def method_view(session: JsonObject) -> Html:
