@@ -32,6 +32,7 @@ from app.store.inbox_queries import (
     OLDEST_FIRST,
     UNSETTLED,
     failed_objects,
+    held,
     listing,
     marked,
     never_marked,
@@ -237,17 +238,20 @@ class MongoInbox:
         reason: str | None = None,
         trace: StripeTrace | None = None,
     ) -> None:
-        """Note what became of events; each note counts as an attempt. What somebody has discarded stays so."""
+        """Note what became of events; each note counts as an attempt.
+
+        What is settled stays so: somebody has discarded it, or another process took the object over and was done.
+        """
         if not events:
             return
-        kept: _Document = {"_id": {"$in": list(events)}, "status": {"$ne": StripeEventStatus.DISCARDED.value}}
+        kept: _Document = {"_id": {"$in": list(events)}, "status": {"$in": UNSETTLED}}
         with self._mongo.deadline():
             await self._events.update_many(kept, noted(status, reason, trace or StripeTrace(), self._now()))
 
     async def clear(self, lease: Lease) -> None:
         """Settle: the object is clean, unless it was marked since it was leased; then it is due again."""
         with self._mongo.deadline():
-            result = await self._dirty.delete_one(_held(lease, unmarked=True))
+            result = await self._dirty.delete_one(held(lease, unmarked=True))
             if not result.deleted_count:
                 await self._give_back(lease)
 
@@ -266,14 +270,14 @@ class MongoInbox:
         }
         with self._mongo.deadline():
             await self._dirty.update_one(
-                _held(lease, unmarked=False), {"$set": later, "$inc": {"attempts": 1 if counted else 0}}
+                held(lease, unmarked=False), {"$set": later, "$inc": {"attempts": 1 if counted else 0}}
             )
 
     async def put_back(self, lease: Lease) -> None:
         """Give an object back as it was: nothing was tried."""
         with self._mongo.deadline():
             await self._dirty.update_one(
-                _held(lease, unmarked=False), {"$set": {"leaseToken": None, "dueAt": self._now()}}
+                held(lease, unmarked=False), {"$set": {"leaseToken": None, "dueAt": self._now()}}
             )
 
     async def bury(self, lease: Lease, *, error: str) -> None:
@@ -314,7 +318,7 @@ class MongoInbox:
 
     async def _set_aside(self, lease: Lease, fields: _Document) -> None:
         with self._mongo.deadline():
-            result = await self._dirty.update_one(_held(lease, unmarked=True), {"$set": {**fields, "leaseToken": None}})
+            result = await self._dirty.update_one(held(lease, unmarked=True), {"$set": {**fields, "leaseToken": None}})
             if not result.matched_count:
                 await self._give_back(lease)
 
@@ -328,7 +332,7 @@ class MongoInbox:
             "lastError": None,
             "failedAt": None,
         }
-        await self._dirty.update_one(_held(lease, unmarked=False), {"$set": due})
+        await self._dirty.update_one(held(lease, unmarked=False), {"$set": due})
 
     def _now(self) -> datetime:
         return to_date(self._clock.now_at())
@@ -343,8 +347,3 @@ def _readable(type: type[_T], documents: Iterable[_Document]) -> list[_T]:
         except MappingError as error:
             _log.warning("malformed document", kind=error.kind, id=error.id, problem=error.problem)
     return found
-
-
-def _held(lease: Lease, *, unmarked: bool) -> _Document:
-    held: _Document = {"_id": lease.object.id, "leaseToken": lease.token}
-    return {**held, "sequence": lease.object.sequence} if unmarked else held

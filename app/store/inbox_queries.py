@@ -9,6 +9,7 @@ from pymongo import ASCENDING, DESCENDING
 
 from app.domain.stripe_event import StripeEventFilter, StripeEventStatus, StripeObjectState, StripeTrace
 from app.domain.stripe_object import SYNCED_TYPES
+from app.ports.stripe import Lease
 from app.store.mapping import SCHEMA_VERSION
 from app.store.translation import to_date
 
@@ -94,6 +95,12 @@ def marked(type: str, now: datetime) -> list[Document]:
         "parkedUnder": [],
     }
     return [{"$set": fields}]
+
+
+def held(lease: Lease, *, unmarked: bool) -> Document:
+    """Return what finds the leased object while it is ours, with `unmarked` only where it was not marked since."""
+    ours: Document = {"_id": lease.object.id, "leaseToken": lease.token}
+    return {**ours, "sequence": lease.object.sequence} if unmarked else ours
 
 
 def parked(type: str, parents: Collection[str], now: datetime) -> list[Document]:

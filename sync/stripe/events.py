@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -35,6 +36,8 @@ from sync.stripe.wire import DecodeError
 MOST_ATTEMPTS: Final = 12
 WORK: Final = "stripe_worker"
 """Under which name the processes that work on the inbox say so, for those that do not."""
+SWEEP: Final = "stripe_sweep"
+"""The lease of the process that looks for what fell between two steps."""
 
 _LEASE_MS: Final = 15_000
 _FORGOTTEN_MS: Final = 10_000  # longer than a webhook may take between storing an event and marking its object
@@ -78,6 +81,7 @@ class StripeWorker:
         self._batches = Batches(rt)
         self._bell = Bell()
         self._held: dict[str, Lease] = {}
+        self._token = rt.ids.secret()
 
     @property
     def mode(self) -> StripeSyncMode:
@@ -255,20 +259,29 @@ class StripeWorker:
                 await self._queue.renew(list(self._held.values()), until_at=self._rt.clock.now_at() + _LEASE_MS)
 
     async def _sweep(self, well: Callable[[], None]) -> None:
-        """Find what fell between two steps: events never marked, parked objects whose parent is there."""
+        """Find what fell between two steps: events never marked, parked objects whose parent is there.
+
+        Of several processes one does; the others go on where it has died.
+        """
         is_confirmed = self.mode is not StripeSyncMode.FETCH
-        while True:
-            await self._tell()
-            if not is_confirmed and self._rt.cache.ready:
-                await self._confirm_provisional()
-                is_confirmed = True
-            await self._queue.mark_forgotten(received_before_at=self._rt.clock.now_at() - _FORGOTTEN_MS)
-            async for parents in self._queue.parents():
-                await self._release_known(parents)
-            well()
-            self._bell.ring()
-            obey_cancellation()
-            await asyncio.sleep(self._sweep_s)
+        try:
+            while True:
+                await self._tell()
+                if not is_confirmed and self._rt.cache.ready:
+                    await self._confirm_provisional()
+                    is_confirmed = True
+                now_at = self._rt.clock.now_at()
+                if await self._rt.jobs.lease(SWEEP, self._token, until_at=now_at + int(self._sweep_s * 2000)):
+                    await self._queue.mark_forgotten(received_before_at=now_at - _FORGOTTEN_MS)
+                    async for parents in self._queue.parents():
+                        await self._release_known(parents)
+                well()
+                self._bell.ring()
+                obey_cancellation()
+                await asyncio.sleep(self._sweep_s)
+        finally:
+            with suppress(UnavailableError):  # then it ends by itself
+                await self._rt.jobs.give_up(SWEEP, self._token)
 
     async def _tell(self) -> None:
         """Say that the inbox is worked on; where another process says so at the same time, that will do."""

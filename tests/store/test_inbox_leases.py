@@ -7,6 +7,7 @@ import pytest
 from support.clock import FrozenClock
 from support.stripe import T0, customer, stored_event
 
+from app.domain.stripe_event import StripeEventStatus
 from app.ports.stripe import Lease
 from app.store.inbox import MongoInbox
 from app.store.mongo import Mongo
@@ -173,3 +174,19 @@ async def test_two_sweepers_at_once_find_what_was_forgotten_and_it_is_worked_on_
     assert sorted(ids(first) + ids(second)) == sorted(f"cus_{number}" for number in range(30))
     assert await one.settled(first) | await two.settled(second) == set(ids(first) + ids(second))
     assert await one.pending() == set()
+
+
+async def test_who_was_overtaken_does_not_undo_what_the_other_noted(mongo: Mongo) -> None:
+    slow, other = Process(mongo), Process(mongo)
+    await slow.inbox.accept(stored_event("evt_1", "customer.created", customer("cus_0")))
+    await slow.take()
+    other.clock.advance(LEASE_MS)
+    taken = await other.take()
+    await other.inbox.note(["evt_1"], StripeEventStatus.PROCESSED)
+    await other.settled(taken)
+
+    await slow.inbox.note(["evt_1"], StripeEventStatus.PARKED, reason="no workspace is known")
+
+    found = await slow.inbox.event("evt_1")
+    assert found is not None
+    assert (found.status, found.attempts) == (StripeEventStatus.PROCESSED, 1)
