@@ -1,17 +1,15 @@
 """`entitled events`: Stripe's events in the inbox."""
 
-import time
 import uuid
-from collections.abc import Generator, Sequence
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Any, Final
 
 import typer
 
 from app.cli import options, output
-from app.cli.client import Client, UnansweredError, patiently
+from app.cli.client import Client, UnansweredError
 from app.cli.failure import CommandError, ExitCode
+from app.cli.following import MOST_LAST, follow
 
 app = typer.Typer(help="Stripe's events in the inbox. Needs the scope OPERATOR.", no_args_is_help=True)
 
@@ -39,8 +37,6 @@ _COLUMNS: Final[dict[str, output.Column]] = {
     "ATTEMPTS": "attempts",
     "REASON": "reason",
 }
-_OVERLAP_S: Final = 10  # replicas' clocks differ, so that what came later may say that it came earlier
-_MOST_LAST: Final = 100
 
 _Fields = dict[str, Any]
 _EventId = Annotated[str, typer.Argument(metavar="EVENT", help="Stripe's id of the event, evt_….")]
@@ -179,14 +175,15 @@ def tail_events(
     status: _Status = None,
     type_: _Type = None,
     object_: _Object = None,
-    last: Annotated[int, typer.Option(min=0, max=_MOST_LAST, help="How many of those before to begin with.")] = 10,
+    last: Annotated[int, typer.Option(min=0, max=MOST_LAST, help="How many of those before to begin with.")] = 10,
     every: Annotated[float, typer.Option(min=0.1, max=60, help="Seconds between two looks.")] = 1,
     as_json: options.Json = False,
 ) -> None:
     """Print events as they come, each as it stands when it is first seen, until Ctrl-C. With --json a line each."""
     wanted = {"status": status, "type": type_, "object": object_}
     try:
-        for event in _follow(Client.from_environment(), wanted, last=last, every_s=every):
+        client = Client.from_environment()
+        for event in follow(client, _LIST, "stripeEvents", wanted, by="receivedAt", last=last, every_s=every):
             output.answer(event, _line(event), as_json=as_json)
     except KeyboardInterrupt:
         return
@@ -233,22 +230,6 @@ def _report(total: _Fields, *, as_json: bool) -> None:
             output.result(f"{name['type']} {name['id']}")
         if hidden := total["marked"] - len(total["objects"]):
             output.result(f"and {hidden} more")
-
-
-def _follow(client: Client, wanted: _Fields, *, last: int, every_s: float) -> Generator[_Fields]:
-    """Yield events as they come, the oldest first, beginning with the `last` ones that were there."""
-    found: Sequence[_Fields] = client.query(_LIST, {**wanted, "first": _MOST_LAST})["stripeEvents"]["nodes"]
-    oldest_at = found[-1]["receivedAt"] if found else ""
-    seen = {event["id"]: event["receivedAt"] for event in found}
-    yield from reversed(found[:last])
-    while True:
-        time.sleep(every_s)
-        since = options.moved(max(seen.values()), -_OVERLAP_S) if seen else None
-        asked = {**wanted, "from": since}
-        found = patiently(partial(client.collect, _LIST, "stripeEvents", asked), every_s=every_s)
-        fresh = [e for e in reversed(found) if e["id"] not in seen and e["receivedAt"] >= oldest_at]
-        seen = {event["id"]: event["receivedAt"] for event in found} or seen
-        yield from fresh
 
 
 def _line(event: _Fields) -> str:

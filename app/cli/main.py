@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from app.cli import (
     audit,
+    billing_events,
     catalog,
     check,
     demo,
@@ -71,6 +72,7 @@ app.add_typer(grants.app, name="grants")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(usage.app, name="usage")
 app.add_typer(events.app, name="events")
+app.add_typer(billing_events.app, name="billing-events")
 app.add_typer(stripe, name="stripe")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")

@@ -17,7 +17,19 @@ from app.cli.main import app
 
 COMMANDS = (
     *("serve", "demo", "sandbox", "doctor", "check", "status", "resync"),
-    *("workspaces", "features", "plans", "grants", "overrides", "usage", "events", "keys", "audit", "schema"),
+    *(
+        "workspaces",
+        "features",
+        "plans",
+        "grants",
+        "overrides",
+        "usage",
+        "events",
+        "billing-events",
+        "keys",
+        "audit",
+        "schema",
+    ),
 )
 
 

@@ -79,5 +79,14 @@ async def test_every_acknowledged_event_has_its_effect_exactly_once(
             [{"$match": {"kind": "subscriptions"}}, {"$group": {"_id": "$recordId", "n": {"$sum": 1}}}]
         )
         assert {row["n"] for row in written} == {1}
+        told = stored.billing_events.aggregate(
+            [
+                {"$match": {"objectType": "subscription"}},
+                {"$group": {"_id": {"type": "$type", "of": "$objectId"}, "n": {"$sum": 1}}},
+                {"$group": {"_id": {"type": "$_id.type", "times": "$n"}, "n": {"$sum": 1}}},
+            ]
+        )
+        once = {(row["_id"]["type"], row["_id"]["times"]): row["n"] for row in told}
+        assert once == {("subscription.created", 1): SUBSCRIPTIONS, ("subscription.activated", 1): SUBSCRIPTIONS}
         async with api(service) as client:
             assert (await client.check("acme", "sso"))["hasAccess"]
