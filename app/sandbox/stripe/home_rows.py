@@ -16,10 +16,13 @@ from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject, is_hash
 
-_WORDS: Final = {
+DUE_WORDS: Final = {
+    dues.CAPTURE_END: "The payment is given back uncaptured",
     dues.CANCEL: "The subscription ends",
     dues.CLOCK_END: "The test clock is deleted",
     dues.COLLECTION_RESUME: "Payments are collected again",
+    dues.DISCOUNT_END: "The discount ends",
+    dues.DISPUTE: "The customer disputes the payment",
     dues.EXPIRE: "The subscription expires unpaid",
     dues.EXPIRE_SESSION: "The checkout expires",
     dues.EXPIRING: "The schedule's end is announced",
@@ -30,6 +33,7 @@ _WORDS: Final = {
     dues.RENEW: "The subscription is renewed",
     dues.RETRY: "The payment is tried again",
     dues.SETTLE: "The bank settles it",
+    dues.SETTLE: "The bank answers",
     dues.TRIAL_END: "The trial ends",
     dues.TRIAL_WILL_END: "The trial's end is announced",
     dues.UPCOMING: "The renewal is announced",
@@ -50,8 +54,7 @@ _SUCCESS: Final = range(200, 300)
 
 def due_rows(sandbox: Sandbox, found: Iterable[tuple[Due, JsonObject]]) -> Iterator[tuple[str, ...]]:
     for due, obj in found:
-        words = _WORDS.get(due.what, due.what.replace("_", " "))
-        yield words, customer_of(sandbox.store, obj), moment(due.at)
+        yield DUE_WORDS[due.what], customer_of(sandbox.store, obj), moment(due.at)
 
 
 def _when(at: int) -> Html:
@@ -59,7 +62,10 @@ def _when(at: int) -> Html:
 
 
 def customer_of(store: Store, obj: JsonObject) -> str:
-    """Return how a person knows the customer of an object: by name, e-mail address or id."""
+    """Return how a person knows the customer of an object, or of its charge or invoice: by name, address or id."""
+    for whose in ("charge", "invoice"):
+        if "customer" not in obj and isinstance(of := obj.get(whose), str):
+            return customer_of(store, store.find(of) or {})
     named = obj["id"] if obj.get("object") == "customer" else obj.get("customer")
     if not isinstance(named, str):
         return ""

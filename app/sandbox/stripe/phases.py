@@ -5,6 +5,7 @@ from typing import Final
 from app.sandbox.stripe.errors import StripeError, missing
 from app.sandbox.stripe.forms import Reader, boolean, fields, instant, integer, list_of, metadata, one_of, text
 from app.sandbox.stripe.periods import add_interval
+from app.sandbox.stripe.redemptions import read_discounts
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.subscription_items import period_end, sellable_price
 from app.sandbox.stripe.wire import JsonObject
@@ -19,6 +20,7 @@ SETTINGS: Final[dict[str, Reader]] = {
 _PHASE: Final = fields(
     **SETTINGS,
     currency=text,
+    discounts=read_discounts,
     duration=fields(interval=one_of("day", "week", "month", "year"), interval_count=integer),
     end_date=instant,
     items=list_of(fields(price=text, quantity=integer, metadata=metadata)),
@@ -34,7 +36,6 @@ _BLANK: Final[JsonObject] = {
     "automatic_tax": None,
     "billing_thresholds": None,
     "default_tax_rates": [],
-    "discounts": [],
     "invoice_settings": None,
     "on_behalf_of": None,
     "transfer_data": None,
@@ -70,10 +71,12 @@ def _lay(store: Store, phase: JsonObject, path: str, begin: int, at: int) -> Jso
     if not prices:
         raise missing(f"{path}[items]")
     end = _end(phase, path, prices[0], begin, at)
+    given_discounts: list[JsonObject] = phase.get("discounts") or []
     return {
         **_BLANK,
         **{name: phase.get(name) for name in SETTINGS},
         "currency": prices[0]["currency"],
+        "discounts": [_discount(given) for given in given_discounts],
         "end_date": end,
         "items": [_item(item) for item in phase["items"]],
         "metadata": phase.get("metadata") or {},
@@ -98,6 +101,10 @@ def _end(phase: JsonObject, path: str, price: JsonObject, begin: int, at: int) -
     return end
 
 
+def _discount(given: JsonObject) -> JsonObject:
+    return {name: given.get(name) for name in ("coupon", "discount", "promotion_code")}
+
+
 def _item(given: JsonObject) -> JsonObject:
     return {
         "billing_thresholds": None,
@@ -117,6 +124,7 @@ def phase_of(subscription: JsonObject) -> JsonObject:
         **_BLANK,
         **dict.fromkeys(SETTINGS),
         "currency": subscription["currency"],
+        "discounts": [_discount({"discount": held["id"]}) for held in subscription["discounts"]],
         "end_date": min(item["current_period_end"] for item in items),
         "items": [_item(item) for item in items],
         "metadata": subscription["metadata"],
@@ -132,7 +140,13 @@ def params_of(phase: JsonObject, settings: JsonObject, at: int) -> JsonObject:
     params = {name: value for name, value in chosen.items() if value is not None}
     if phase["trial_end"] and phase["trial_end"] > at:
         params["trial_end"] = phase["trial_end"]
-    return {**params, "metadata": phase["metadata"]}
+    discounts = [{name: named for name, named in given.items() if named} for given in phase["discounts"]]
+    return {**params, "discounts": discounts, "metadata": phase["metadata"]}
+
+
+def terms_of(phase: JsonObject) -> JsonObject:
+    """Return what the phase says of its subscription, whenever it lasts."""
+    return {name: value for name, value in phase.items() if name not in ("end_date", "start_date")}
 
 
 def item_changes(subscription: JsonObject, phase: JsonObject) -> list[JsonObject]:

@@ -6,7 +6,16 @@ from app.sandbox.stripe import billing, subscriptions
 from app.sandbox.stripe.endings import end
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import Reader, boolean, fields, instant, metadata, one_of, read, text
-from app.sandbox.stripe.phases import PRORATION, SETTINGS, item_changes, lay_out, params_of, phase_of, read_phases
+from app.sandbox.stripe.phases import (
+    PRORATION,
+    SETTINGS,
+    item_changes,
+    lay_out,
+    params_of,
+    phase_of,
+    read_phases,
+    terms_of,
+)
 from app.sandbox.stripe.resources import keep_equal, list_page, with_changes
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.subscription_changes import with_params
@@ -182,7 +191,7 @@ def update(sandbox: Sandbox, call: Call) -> JsonObject:
     changed = sandbox.save(schedule, _at_phase(changed, current))
     end_at = _end_of_subscription(changed)
     more = {"cancel_at": end_at} if end_at != _end_of_subscription(schedule) else {}
-    if more or current["items"] != _phase_at(schedule, call.at)["items"]:
+    if more or terms_of(current) != terms_of(_phase_at(schedule, call.at)):
         proration = params.get("proration_behavior", "create_prorations")
         _apply(sandbox, changed, current, proration=proration, more=more)
     return changed

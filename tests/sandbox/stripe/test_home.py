@@ -5,7 +5,9 @@ import pytest
 from sandbox.checkout import open_session
 from sandbox.stripe_account import Account
 
+from app.sandbox.stripe import dues
 from app.sandbox.stripe.delivery import Attempt, Endpoint
+from app.sandbox.stripe.home_rows import DUE_WORDS, customer_of
 
 _DAY = 86_400
 _NASTY = "<img src=x onerror=alert(1)>"
@@ -26,6 +28,21 @@ def tried(account: Account, event: str, status: int | None) -> None:
     error = None if status else "ConnectError: nobody"
     attempt = Attempt(event, "customer.created", "http://127.0.0.1:9/hook", 1, account.clock.at, 12.3, status, error)
     account.sandbox.deliveries.attempts.append(attempt)
+
+
+def test_all_that_can_be_due_has_words() -> None:
+    named = {value for name, value in vars(dues).items() if name.isupper() and isinstance(value, str)}
+
+    assert set(DUE_WORDS) == named
+
+
+async def test_a_refund_is_its_customers(account: Account) -> None:
+    customer = (await account.post("/v1/customers", {"name": "Zoe"}))["id"]
+    await account.subscription({"customer": customer})
+    charge = (await account.get("/v1/charges"))["data"][0]["id"]
+    refund = await account.post("/v1/refunds", {"charge": charge})
+
+    assert customer_of(account.sandbox.store, account.sandbox.store.get("refund", refund["id"])) == "Zoe"
 
 
 async def test_an_empty_sandbox_says_how_to_begin(account: Account) -> None:

@@ -166,6 +166,29 @@ async def test_items_come_and_go_with_the_phases(account: Account, prices: Price
     assert set(prices_of(third)) == {prices.cheap, prices.dear}
 
 
+async def test_a_phase_has_discounts_of_its_own(account: Account, prices: Prices) -> None:
+    coupon = (await account.post("/v1/coupons", {"percent_off": 50, "duration": "forever"}))["id"]
+    half = {"price": prices.cheap, "discounts[0][coupon]": coupon}
+    schedule = await schedule_of(account, half, {"price": prices.cheap})
+    assert schedule["phases"][0]["discounts"] == [{"coupon": coupon, "discount": None, "promotion_code": None}]
+    assert (await subscription_of(account, schedule))["latest_invoice"]["total"] == 500
+
+    await account.control("clock", {"by": _JANUARY + 2 * _HOUR})
+
+    subscription = await subscription_of(account, schedule)
+    assert (subscription["discounts"], subscription["latest_invoice"]["total"]) == ([], 1000)
+
+
+async def test_taken_over_a_subscription_keeps_its_discounts(account: Account) -> None:
+    coupon = (await account.post("/v1/coupons", {"percent_off": 50, "duration": "forever"}))["id"]
+    subscription = await account.subscription({"discounts[0][coupon]": coupon})
+
+    schedule = await account.post(_SCHEDULES, {"from_subscription": subscription["id"]})
+
+    (held,) = subscription["discounts"]
+    assert schedule["phases"][0]["discounts"] == [{"coupon": None, "discount": held, "promotion_code": None}]
+
+
 async def test_a_phase_may_be_a_trial(account: Account, prices: Prices) -> None:
     week = {"duration[interval]": "week", "trial": "true"}
     schedule = await schedule_of(account, {"price": prices.cheap, **week}, {"price": prices.dear})
