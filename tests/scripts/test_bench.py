@@ -15,3 +15,11 @@ def test_the_benchmark_of_usage_prints_its_ratios() -> None:
 
     assert len(re.findall(r"ratio +[\d.]+", done.stdout)) == 6
     assert len(re.findall(r"revocation written and in RAM.* n=\d+", done.stdout)) == 2
+
+
+def test_the_benchmark_of_an_adoption_leaves_nobody_out() -> None:
+    command = [sys.executable, ROOT / "scripts" / "_bench" / "adoption.py", "--customers", "40"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+
+    assert "in all, for 40 customers: 36 linked, 4 listed, 36 subscriptions in force" in done.stdout
