@@ -58,21 +58,22 @@ class Network(httpx.AsyncBaseTransport):
         self._dice = world.dice
         self._spoil = world.spoil
         self._replica = replica
-        self._slowest_s = world.dice.choice((0.0, 0.5, 14.0))
-        self._failing = world.dice.choice((0.0, 0.0, 0.1))
-        self._stalling = world.dice.choice((0.0, 0.3))
+        self._slowest_s = 0.0 if world.is_calm else world.dice.choice((0.0, 0.5, 14.0))
+        self._failing = 0.0 if world.is_calm else world.dice.choice((0.0, 0.0, 0.1))
+        self._stalling = 0.0 if world.is_calm else world.dice.choice((0.0, 0.3))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         request.url = self._spoil.asked(request.url)
         if self._dice.random() < self._failing:
             return httpx.Response(self._dice.choice((429, 500, 503)), json={"error": {"message": "no"}})
+        await self._replica.step("ask")
         answer = await self._sandbox.handle_async_request(request)
         body = self._spoil.answered(await answer.aread())
         if self._dice.random() < 0.5:
             await asyncio.sleep(self._dice.random() * self._slowest_s)
         if self._dice.random() < self._stalling:
             self._replica.freeze(self._dice.uniform(10, 60))
-        await self._replica.thaw()
+        await self._replica.step("asked")
         return httpx.Response(answer.status_code, headers=answer.headers, content=body)
 
 
@@ -97,7 +98,7 @@ class Replica:
 
     def __init__(self, world: "World", step: Step | None = None) -> None:
         clock, self._world, self._frozen_until = world.clock, world, 0.0
-        step = step or self._take_time
+        self.step = step = step or self._take_time
         backoff = Backoff(world.jobs, clock, jitter=world.dice.random)
         own = StripeProcessor("sk_test_1", **_FAST, transport=Network(world, self))
         processor = PatientProcessor(own, backoff) if world.has_key else None
@@ -130,7 +131,7 @@ class Replica:
             backoff=backoff,
             accepts_payloads=True,
             jitter=world.dice.random,
-            concurrency=world.dice.choice((1, 3, 8)),
+            concurrency=1 if world.is_calm else world.dice.choice((1, 3, 8)),
             poll_s=2,
         )
         self.lists = Lists(self.rt, self.queue, processor) if processor else None
@@ -158,9 +159,10 @@ class Replica:
 
 
 class World:
-    """All there is, drawn from one seed."""
+    """All there is, drawn from one seed. In a calm one nothing is slow, fails or gets lost."""
 
-    def __init__(self, seed: int, *, has_key: bool = True, spoil: Spoil | None = None) -> None:
+    def __init__(self, seed: int, *, has_key: bool = True, spoil: Spoil | None = None, is_calm: bool = False) -> None:
+        self.is_calm = is_calm
         self.dice = Random(seed)  # noqa: S311 - not a secret
         self.spoil = spoil or Spoil()
         self.clock = SharedClock()
@@ -173,7 +175,7 @@ class World:
         self.delivered: list[StripeEvent] = []
         self.knowable = SYNCED_TYPES
         """The types of which everything could be learned; fewer where what was lost was not listed either."""
-        self.slowest_step_s = self.dice.choice((0.001, 0.05, 1.0))
+        self.slowest_step_s = 0.001 if is_calm else self.dice.choice((0.001, 0.05, 1.0))
         self._seen: set[str] = set()
         self._loss = self.dice.choice((0.0, 0.0, 0.3, 0.9)) if has_key else 0.0
         self._spread_s = self.dice.choice((0.0, 2.0, 60.0, 600.0))
