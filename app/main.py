@@ -46,6 +46,8 @@ from sync.supervisor import SyncService
 OnReady = Callable[[str], Awaitable[None] | None]
 
 _DAY_S: Final = 86_400
+_POLL_S: Final = 1.0
+_ALONE_POLL_S: Final = 0.2  # no webhook wakes a process that takes none
 
 log = logger(__name__)
 
@@ -126,6 +128,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         read_event=partial(_read_listed, livemode=_livemode(settings)),
         accepts_payloads=bool(settings.stripe_webhook_secrets),
         concurrency=settings.stripe_workers,
+        poll_s=_ALONE_POLL_S if settings.role == "worker" else _POLL_S,
         reconcile_interval_s=settings.stripe_reconcile_interval_s,
         relist_hour=settings.stripe_relist_hour,
         jitter=jitter,

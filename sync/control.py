@@ -67,6 +67,7 @@ class SyncControl:
         read_event: ReadEvent,
         accepts_payloads: bool,
         concurrency: int,
+        poll_s: float,
         reconcile_interval_s: float,
         relist_hour: int,
         jitter: Callable[[], float],
@@ -86,6 +87,7 @@ class SyncControl:
             accepts_payloads=accepts_payloads,
             jitter=jitter,
             concurrency=concurrency,
+            poll_s=poll_s,
         )
 
     def workers(self) -> Sequence[tuple[str, Work]]:

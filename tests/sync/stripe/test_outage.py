@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from support.control import control_of
 from support.records import workspace
 from support.stripe import Json, Sync, customer, eventually, subscription, syncing
 
@@ -15,9 +16,7 @@ from app.domain.sync_status import StripeSyncStatus
 from app.gateways.stripe import StripeProcessor
 from app.store.rates import MongoRates
 from sync.control import SyncControl
-from sync.stripe.backoff import PatientProcessor
 from sync.stripe.events import StripeWorker
-from sync.supervisor import SyncService
 
 MINUTES = 60
 MINUTE_MS = 60_000
@@ -66,23 +65,7 @@ async def processor(sync: Sync, stripe: Stripe) -> AsyncIterator[StripeProcessor
 @pytest.fixture
 def elsewhere(sync: Sync, processor: StripeProcessor) -> SyncControl:
     """Give what a process says that does none of the work."""
-    rt, backoff = sync.rt, sync.backoff()
-    control = SyncControl(rt.cache, rt.inbox, rt.jobs, rt.clock, backoff, works=False)
-    control.service = SyncService(
-        mongo=sync.mongo, store=rt.store, cache=rt.cache, metrics=rt.metrics, clock=rt.clock, reconcile_interval_s=3600
-    )
-    control.compose(
-        rt,
-        sync.inbox,
-        PatientProcessor(processor, backoff),
-        read_event=lambda _body, _at: None,
-        accepts_payloads=True,
-        concurrency=1,
-        reconcile_interval_s=300,
-        relist_hour=3,
-        jitter=lambda: 0.5,
-    )
-    return control
+    return control_of(sync, processor, works=False)
 
 
 async def told(control: SyncControl) -> StripeSyncStatus:
