@@ -19,8 +19,11 @@ async def one_time_price(account: Account, amount: int = 5000, currency: str = "
 
 
 async def open_session(account: Account, form: dict[str, Any] | None = None, *, mode: str = "payment") -> Any:
-    """Return a new session of one line."""
-    wanted = {"mode": mode, "success_url": SUCCESS, "cancel_url": CANCEL, "line_items[0][quantity]": 1, **(form or {})}
+    """Return a new session of one line, or in setup mode of none."""
+    wanted = {"mode": mode, "success_url": SUCCESS, "cancel_url": CANCEL, **(form or {})}
+    if mode == "setup":
+        return await account.post("/v1/checkout/sessions", wanted)
+    wanted = {"line_items[0][quantity]": 1, **wanted}
     if "line_items[0][price]" not in wanted and "line_items[0][price_data][currency]" not in wanted:
         price = await one_time_price(account) if mode == "payment" else (await account.price())["id"]
         wanted["line_items[0][price]"] = price

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from app.sandbox.stripe import debits, payments, subscriptions
+from app.sandbox.stripe import debits, payments, setup_intents, subscriptions
 from app.sandbox.stripe.cards import NOT_AUTHENTICATED, Card, Decline, find_card
 from app.sandbox.stripe.checkout_discounts import redeemed
 from app.sandbox.stripe.checkout_params import KIND
@@ -56,7 +56,7 @@ def details_of(email: str | None, name: str | None) -> JsonObject:
 
 def means_of(session: JsonObject) -> list[str]:
     """Return what a person may choose to pay with; `NOTHING` where the session needs no payment method."""
-    is_due = session["amount_total"] > 0
+    is_due = bool(session["amount_total"])
     if not is_due and session["mode"] == "payment":
         return [NOTHING]
     takes: list[str] = session["payment_method_types"]
@@ -113,7 +113,9 @@ def _with_failure(sandbox: Sandbox, session: JsonObject, card: Card | None, decl
 
     Without a card there is no charge that failed either.
     """
-    if session["mode"] == "subscription" or not session["amount_total"]:
+    if session["mode"] == "setup":
+        setup_intents.fail(sandbox, sandbox.store.get(setup_intents.KIND, session["setup_intent"]), None, decline)
+    if session["mode"] != "payment" or not session["amount_total"]:
         return session
     intent = _intent_of(sandbox, session, session["customer"])
     method = sandbox.put(None, new_card(card, sandbox.now())) if card else None
@@ -141,7 +143,7 @@ def _complete(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonOb
         "status": "complete",
         "url": None,
     }
-    settle = _subscribe if session["mode"] == "subscription" else _charge
+    settle = {"payment": _charge, "setup": _save, "subscription": _subscribe}[session["mode"]]
     completed = {**session, **told, **settle(sandbox, {**session, "customer": customer}, attempt)}
     for discount in promised if session["mode"] == "payment" else []:  # a subscription counts its own
         count(sandbox, discount)
@@ -174,6 +176,15 @@ def _method_of(sandbox: Sandbox, session: JsonObject, attempt: Attempt, *, is_ke
     if is_kept and session["customer"]:
         return sandbox.put(None, {**method, "customer": session["customer"]}, "payment_method.attached")
     return sandbox.put(None, method)
+
+
+def _save(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject:
+    """Save the payment method, and return what the session tells of it."""
+    method = _method_of(sandbox, session, attempt, is_kept=True)
+    if method:
+        intent = sandbox.store.get(setup_intents.KIND, session["setup_intent"])
+        setup_intents.succeed(sandbox, intent, method, session["customer"])
+    return {"payment_status": "no_payment_required"}
 
 
 def _charge(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject:
@@ -239,6 +250,8 @@ def expire(sandbox: Sandbox, session: JsonObject) -> JsonObject:
     """End an open session; what it has asked for is withdrawn."""
     if intent := sandbox.store.find(session["payment_intent"] or ""):
         payments.cancel(sandbox, intent, "expired")
+    if intent := sandbox.store.find(session["setup_intent"] or ""):
+        setup_intents.cancel(sandbox, intent)
     return sandbox.put(
         session, {**session, "_attempt": None, "status": "expired", "url": None}, "checkout.session.expired"
     )

@@ -112,7 +112,9 @@ def _show_authentication(sandbox: Sandbox, session: JsonObject, _: dict[str, str
     if session["status"] != "open" or session["_attempt"] is None:
         return _shown(sandbox, session)
     action = f"{_PATH}/{session['id']}/authenticate"
-    return page("Authenticate the payment", authentication_form(action, session["amount_total"], session["currency"]))
+    return page(
+        "Authenticate the payment", authentication_form(action, session["amount_total"] or 0, session["currency"] or "")
+    )
 
 
 def _total_of(session: JsonObject) -> str:
@@ -123,7 +125,7 @@ def _shown(
     sandbox: Sandbox, session: JsonObject, *, problem: str | None = None, sent: dict[str, str] | None = None
 ) -> Response:
     """Show the session as it stands, with what has just gone wrong and what was `sent` in vain."""
-    bought = section("What you buy", _lines_of(session), _terms_of(sandbox, session))
+    bought = section("What you buy", _lines_of(session), _terms_of(sandbox, session)) if session["_lines"] else ""
     match session["status"]:
         case "open":
             told = notice(problem, is_bad=True) if problem else ""
@@ -143,14 +145,20 @@ def _success_url(session: JsonObject) -> str:
 
 
 def _title_of(session: JsonObject) -> str:
-    if session["mode"] == "payment":
-        return f"Pay {_total_of(session)}"
-    return f"Subscribe for {_total_of(session)}" if session["amount_total"] else "Subscribe"
+    match session["mode"]:
+        case "payment":
+            return f"Pay {_total_of(session)}"
+        case "setup":
+            return "Save a payment method"
+        case _:
+            return f"Subscribe for {_total_of(session)}" if session["amount_total"] else "Subscribe"
 
 
 def _outcome_of(sandbox: Sandbox, session: JsonObject) -> Html:
     if session["payment_status"] == "paid":
         return notice(f"{_total_of(session)} is paid.")
+    if session["mode"] == "setup":
+        return notice("The payment method is saved.")
     if session["payment_status"] == "no_payment_required":
         return notice("Nothing was due.")
     intent = sandbox.store.get(INTENT, session["payment_intent"])
@@ -209,8 +217,8 @@ def _pay_form(sandbox: Sandbox, session: JsonObject, sent: dict[str, str]) -> Ht
     choices = checkout.means_of(session)
     chosen = sent.get("means", choices[0])
     offered = [_choice(session, means, is_chosen=means == chosen) for means in choices]
-    label = "Subscribe" if session["mode"] == "subscription" else f"Pay {_total_of(session)}"
-    pressed = button(label, is_main=True)
+    label = {"payment": "Pay", "setup": "Save", "subscription": "Subscribe"}[session["mode"]]
+    pressed = button(f"Pay {_total_of(session)}" if label == "Pay" else label, is_main=True)
     return section("Pay with", form(f"{_PATH}/{session['id']}", _who(sandbox, session, sent), offered, pressed))
 
 

@@ -16,11 +16,15 @@ _SHORTEST_S: Final = 30 * 60
 _LONGEST_S: Final = 24 * 3_600
 _TRIAL_LEAST_S: Final = 48 * 3_600
 _ONLY_IN: Final = {
-    "customer_creation": "payment",
-    "payment_intent_data": "payment",
-    "submit_type": "payment",
-    "payment_method_collection": "subscription",
-    "subscription_data": "subscription",
+    "allow_promotion_codes": ("payment", "subscription"),
+    "customer_creation": ("payment", "setup"),
+    "discounts": ("payment", "subscription"),
+    "line_items": ("payment", "subscription"),
+    "payment_intent_data": ("payment",),
+    "payment_method_collection": ("subscription",),
+    "setup_intent_data": ("setup",),
+    "submit_type": ("payment",),
+    "subscription_data": ("subscription",),
 }
 _NOT_TOGETHER: Final = (
     ("customer", "customer_email"),
@@ -86,6 +90,7 @@ CREATABLE: Final[dict[str, Reader]] = {
     ),
     "payment_method_collection": one_of("always", "if_required"),
     "payment_method_types": list_of(one_of("card", "sepa_debit", "us_bank_account")),
+    "setup_intent_data": fields(description=text, metadata=metadata),
     "submit_type": one_of("auto", "book", "donate", "pay"),
     "subscription_data": fields(
         description=text,
@@ -102,14 +107,13 @@ CREATABLE: Final[dict[str, Reader]] = {
 def check(params: JsonObject, at: int, version: str) -> None:
     """Refuse parameters that do not go together, or that the sandbox or the API version does not have."""
     _check_page(params.get("ui_mode"), version)
-    if params["mode"] == "setup":
-        raise StripeError("The sandbox plays Checkout in the modes `payment` and `subscription` only.", param="mode")
-    for name in ("success_url", "line_items"):
+    mode: str = params["mode"]
+    for name in ("success_url", "line_items") if mode in _ONLY_IN["line_items"] else ("success_url",):
         if not params.get(name):
             raise missing(name)
-    for name, mode in _ONLY_IN.items():
-        if name in params and params["mode"] != mode:
-            raise StripeError(f"You can not pass `{name}` in `{params['mode']}` mode.", param=name)
+    for name, modes in _ONLY_IN.items():
+        if name in params and mode not in modes:
+            raise StripeError(f"You can not pass `{name}` in `{mode}` mode.", param=name)
     for one, other in _NOT_TOGETHER:
         if params.get(one) and params.get(other):
             raise StripeError(f"You may only specify one of these parameters: {one}, {other}.", param=one)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.sandbox.stripe import checkout, debits
+from app.sandbox.stripe import checkout, debits, setup_intents
 from app.sandbox.stripe.checkout_discounts import with_discount
 from app.sandbox.stripe.checkout_lines import new_line
 from app.sandbox.stripe.checkout_params import CREATABLE, KIND, check, read_trial_end
@@ -74,6 +74,7 @@ _BLANK: Final[JsonObject] = {
     "_attempt": None,
     "_lines": [],
     "_payment_intent_data": {},
+    "_setup_intent_data": {},
     "_subscription_data": {},
 }
 
@@ -82,13 +83,16 @@ def create(sandbox: Sandbox, call: Call) -> JsonObject:
     given = read(call.form, CREATABLE, required=("mode",))
     params = {name: value for name, value in given.items() if value is not None}
     check(params, call.at, call.version)
-    lines, discounts = params.pop("line_items"), params.pop("discounts", [])
-    for name in ("payment_intent_data", "subscription_data"):
+    lines, discounts = params.pop("line_items", []), params.pop("discounts", [])
+    for name in ("payment_intent_data", "setup_intent_data", "subscription_data"):
         params[f"_{name}"] = params.pop(name, {})
     params |= {"metadata": merge_metadata({}, params.get("metadata") or {}), "ui_mode": "hosted_page"}
     session = _with_customer(sandbox, {**_blank(call), **params})
-    session = _with_lines(sandbox, session, lines, call)
+    session = _with_lines(sandbox, session, lines, call) if lines else session
     session["payment_method_types"] = _methods_of(session, params.get("payment_method_types"))
+    if session["mode"] == "setup":
+        intent = setup_intents.begin(sandbox, session["customer"], session["_setup_intent_data"])
+        return sandbox.put(None, {**session, "setup_intent": intent["id"]})
     return sandbox.put(None, with_discount(sandbox, session, discounts[0] if discounts else None))
 
 

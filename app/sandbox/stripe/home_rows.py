@@ -77,7 +77,8 @@ def checkout_rows(sandbox: Sandbox, sessions: Iterable[JsonObject]) -> Iterator[
     for session in sessions:
         link = element("a", "Pay, fail or leave", href=session["url"] or "/")
         whose = customer_of(sandbox.store, session) or session.get("customer_email") or "somebody new"
-        yield link, whose, _when(session["expires_at"]), money(session["amount_total"], session["currency"])
+        total = money(session["amount_total"], session["currency"]) if session["_lines"] else "saves a card"
+        yield link, whose, _when(session["expires_at"]), total
 
 
 def subscription_rows(sandbox: Sandbox, subscriptions: Iterable[JsonObject]) -> Iterator[tuple[str, ...]]:

@@ -108,6 +108,48 @@ async def test_a_customer_without_an_address_gets_the_one_that_was_typed(account
     assert (await account.get(f"/v1/customers/{customer}"))["email"] == EMAIL
 
 
+async def test_a_card_is_saved_without_a_payment(account: Account) -> None:
+    customer = (await account.post("/v1/customers", {"email": EMAIL}))["id"]
+    session = await open_session(account, {"customer": customer, "setup_intent_data[metadata][a]": "1"}, mode="setup")
+    before = await account.event_types()
+
+    failed = await submit(account, session, "chargeDeclined")
+    await submit(account, session)
+
+    assert "Your card was declined." in failed.text
+    assert before[-1] == "setup_intent.created"
+    assert await types_since(account, before) == [
+        "setup_intent.setup_failed",
+        "payment_method.attached",
+        "setup_intent.succeeded",
+        "checkout.session.completed",
+    ]
+    saved = await current(account, session)
+    intent = await account.get(f"/v1/setup_intents/{saved['setup_intent']}")
+    assert (saved["payment_status"], saved["amount_total"]) == ("no_payment_required", None)
+    assert (intent["status"], intent["metadata"]) == ("succeeded", {"a": "1"})
+    method = await account.get(f"/v1/payment_methods/{intent['payment_method']}")
+    assert method["customer"] == customer
+    assert [one["id"] for one in (await account.get("/v1/setup_intents", {"customer": customer}))["data"]] == [
+        intent["id"]
+    ]
+
+
+async def test_who_is_asked_and_goes_away_saves_nothing(account: Account) -> None:
+    session = await open_session(account, mode="setup")
+    await submit(account, session, "authenticationRequired")
+    asked = await account.get(f"/v1/setup_intents/{session['setup_intent']}")
+
+    await account.control("clock", {"by": 2 * _DAY})
+
+    after = await account.get(f"/v1/setup_intents/{session['setup_intent']}")
+    assert (asked["status"], after["status"], after["cancellation_reason"]) == (
+        "requires_action",
+        "canceled",
+        "abandoned",
+    )
+
+
 async def test_who_has_been_deleted_buys_nothing(account: Account) -> None:
     customer = (await account.post("/v1/customers"))["id"]
     session = await open_session(account, {"customer": customer}, mode="subscription")

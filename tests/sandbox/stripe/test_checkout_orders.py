@@ -30,7 +30,7 @@ async def _act(account: Account, session: dict[str, Any], action: str) -> None:
             await account.control("clock", {"by": 4 * 86_400})
 
 
-@pytest.mark.parametrize("mode", ["payment", "subscription"])
+@pytest.mark.parametrize("mode", ["payment", "setup", "subscription"])
 @pytest.mark.parametrize("first", _ACTIONS)
 async def test_a_session_ends_once(account: Account, first: str, mode: str) -> None:
     ended: dict[str, tuple[str, ...]] = {}

@@ -179,6 +179,22 @@ async def test_complete_and_expired_sessions_say_so(account: Account) -> None:
     assert 'name="means"' not in expired
 
 
+async def test_the_page_of_a_setup_shows_neither_lines_nor_total(account: Account) -> None:
+    session = await open_session(account, mode="setup")
+
+    shown = (await look(account, session)).text
+    home = (await account.http.get("/")).text
+    await submit(account, session, "authenticationRequired")
+    asked = (await look(account, session, "/authenticate")).text
+    await answer_bank(account, session, allow=True)
+
+    assert "Save a payment method" in shown
+    assert "What you buy" not in shown
+    assert "saves a card" in home
+    assert "allow payments later" in asked
+    assert "The payment method is saved." in (await look(account, session)).text
+
+
 async def test_going_away_changes_nothing(account: Account) -> None:
     session = await open_session(account)
     before = await account.event_types()

@@ -78,7 +78,8 @@ async def test_a_price_can_be_made_with_the_session(account: Account) -> None:
     ("form", "code", "param"),
     [
         pytest.param({"mode": ""}, "parameter_missing", "mode", id="no mode"),
-        pytest.param({"mode": "setup"}, None, "mode", id="setup"),
+        pytest.param({"mode": "setup"}, None, "line_items", id="setup of lines"),
+        pytest.param({"mode": "unicorn"}, None, "mode", id="unknown mode"),
         pytest.param({"success_url": ""}, "parameter_missing", "success_url", id="no way on"),
         pytest.param({"success_url": "javascript:alert(1)"}, "url_invalid", "success_url", id="no address"),
         pytest.param({"cancel_url": "/cart"}, "url_invalid", "cancel_url", id="no scheme"),

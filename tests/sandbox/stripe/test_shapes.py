@@ -159,6 +159,10 @@ async def _checkouts(account: Account) -> list[Any]:
         session = await open_session(account, {"line_items[0][price]": euro} if means == "debitFail" else {})
         await submit(account, session, means)
     await answer_bank(account, session, allow=True)
+    saved = await open_session(account, {"expand[]": "setup_intent"}, mode="setup")
+    for means in ("chargeDeclined", "authenticationRequired", "visa"):
+        await submit(account, saved, means)
+    shown.append(saved)
     subscribed = await open_session(account, {"subscription_data[description]": "Pro"}, mode="subscription")
     await submit(account, subscribed)
     shown.append(await account.get(f"/v1/checkout/sessions/{subscribed['id']}/line_items"))
@@ -264,7 +268,13 @@ async def test_every_field_is_one_that_the_sdk_knows(objects: list[Any]) -> None
     assert {"subscription_schedule", "test_helpers.test_clock"} <= seen
     assert {"charge", "invoice", "invoice_payment", "invoiceitem", "line_item", "payment_intent"} <= seen
     assert {"refund", "dispute", "balance_transaction"} <= seen
-    assert {"billing_portal.configuration", "billing_portal.session", "checkout.session", "item"} <= seen
+    assert {
+        "billing_portal.configuration",
+        "billing_portal.session",
+        "checkout.session",
+        "item",
+        "setup_intent",
+    } <= seen
     assert {f"billing.meter{more}" for more in ("", "_event", "_event_summary", "_event_adjustment")} <= seen
 
 
