@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-_EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
+EVENTS_ABOUT: Final[Mapping[str, tuple[str, ...]]] = {
     "customer": ("customer.created", "customer.updated", "customer.deleted"),
     "product": ("product.created", "product.updated", "product.deleted"),
     "price": ("price.created", "price.updated", "price.deleted"),
@@ -160,7 +160,7 @@ class SetupPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 def events_about(types: Collection[str]) -> tuple[str, ...]:
     """Return the events about objects of these types, each once. Raises `KeyError` for a type without events."""
-    return tuple(dict.fromkeys(event for name in types for event in _EVENTS[name]))
+    return tuple(dict.fromkeys(event for name in types for event in EVENTS_ABOUT[name]))
 
 
 def access_findings(access: AccountAccess, *, livemode: bool) -> tuple[SetupFinding, ...]:

@@ -109,7 +109,7 @@ async def test_an_endpoint_that_was_just_deleted_is_tried_again_later() -> None:
 
 def test_stripe_knows_every_event_that_may_be_asked_for() -> None:
     known = set(_literals(WebhookEndpointCreateParams.__annotations__["enabled_events"]))
-    every = events_about(stripe_setup._EVENTS)
+    every = events_about(stripe_setup.EVENTS_ABOUT)
 
     assert "invoice.paid" in known
     assert set(every) <= known

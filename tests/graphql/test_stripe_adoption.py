@@ -23,7 +23,7 @@ async def api(mongodb_uri: str, database: str) -> AsyncIterator[Api]:
         await put(rt, workspace("ws_1", email="a@x.io"), workspace("ws_2", email="a@x.io"))
         facts = CustomerFacts(email="a@x.io")
         blank = {"version": 1, "type": "customer", "raw": "{}", "source": StripeSource.FETCH, "facts": facts}
-        customers = [StripeObject(id=f"cus_{n}", **blank) for n in range(3)]  # pyright: ignore[reportArgumentType] - a mixed dict
+        customers = [StripeObject(id=f"cus_{n}", **blank) for n in range(3)]
         await rt.store.write(customers, (), None)
         yield Api(rt)
 
