@@ -198,7 +198,7 @@ def _changes(
             facts
         ):
             yield _T.CATALOG_CHANGED
-        case ActiveEntitlementsFacts() if _lookup_keys(was) != _lookup_keys(facts):
+        case ActiveEntitlementsFacts(is_complete=True) if _lookup_keys(was) != _lookup_keys(facts):
             yield _T.ENTITLEMENT_CHANGED
         case PaymentIntentFacts() if facts.invoice_id is None:  # else the invoice tells
             yield from _of_payment(was, facts)

@@ -1,13 +1,17 @@
 """Billing events on their way out: whose they are, who is told, and how they are followed."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from app.cache.feed import BILLING_TOPIC, billing_topic
-from app.domain.billing_event import BillingEvent, BillingEventFilter
+from app.domain.billing_event import NEWS_MS, BillingEvent, BillingEventFilter, BillingEventType
+from app.domain.change import Record
 from app.domain.errors import UnavailableError, ValidationError
+from app.domain.stripe_facts import CustomerFacts
+from app.domain.stripe_object import StripeObject
+from app.domain.subscription import Subscription
 from app.runtime import Runtime
 
 REFRESH_S: Final = 2.0
@@ -19,7 +23,7 @@ _PAGE: Final = 100
 
 async def tell(rt: Runtime, events: Sequence[BillingEvent]) -> None:
     """Keep facts that no record holds, each once by its id, and tell who listens. Raises `UnavailableError`."""
-    events = owned(rt, events)
+    events = outgoing(rt, events)
     await rt.billing_events.tell(events)
     publish(rt, events)
 
@@ -67,9 +71,15 @@ async def _since(rt: Runtime, wanted: BillingEventFilter, from_at: int) -> Async
         after = page.items[-1].recorded_at, page.items[-1].id
 
 
-def owned(rt: Runtime, events: Iterable[BillingEvent]) -> list[BillingEvent]:
-    """Name the workspace of those events that only name its customer."""
-    return [_owned(rt, event) for event in events]
+def outgoing(rt: Runtime, events: Sequence[BillingEvent], written: Iterable[Record] = ()) -> list[BillingEvent]:
+    """Leave out what an account that is adopted brings along, and name the workspaces that only customers name.
+
+    `written` are the records whose transitions tell of these events.
+    """
+    if not events:
+        return []
+    mirrors = {record.id: record for record in written if isinstance(record, StripeObject)}
+    return [_owned(rt, event) for event in events if not _is_brought_along(rt, event, mirrors)]
 
 
 def publish(rt: Runtime, events: Iterable[BillingEvent]) -> None:
@@ -78,6 +88,25 @@ def publish(rt: Runtime, events: Iterable[BillingEvent]) -> None:
         topic for event in events for topic in (BILLING_TOPIC, billing_topic(event.workspace_id))
     ):
         rt.cache.feed.publish(topic)
+
+
+def _is_brought_along(rt: Runtime, event: BillingEvent, mirrors: Mapping[str, StripeObject]) -> bool:
+    """Tell whether this is the state of an old customer that is seen for the first time, and no change of it.
+
+    That is a link which comes with the customer, and entitlements by subscriptions that are all old themselves.
+    """
+    customer, old_at = mirrors.get(event.customer_id or ""), event.recorded_at - NEWS_MS
+    if event.type is BillingEventType.CUSTOMER_LINKED and customer is not None and customer.version == 1:
+        return isinstance(customer.facts, CustomerFacts) and customer.facts.created_at < old_at
+    if event.type is BillingEventType.ENTITLEMENT_CHANGED and event.data["before"] is None:
+        began = [sub.subscribed_at for sub in _subscriptions_of(rt, event.customer_id or "")]
+        return bool(began) and max(began) < old_at
+    return False
+
+
+def _subscriptions_of(rt: Runtime, customer_id: str) -> list[Subscription]:
+    state = rt.cache.state(rt.cache.workspace_of_customer(customer_id) or "")
+    return [sub for sub in state.subscriptions if sub.stripe_customer_id == customer_id] if state else []
 
 
 def _owned(rt: Runtime, event: BillingEvent) -> BillingEvent:

@@ -15,7 +15,7 @@ from app.domain.effects import events_of
 from app.domain.errors import ConflictError
 from app.ports.store import StoredResult
 from app.runtime import Runtime
-from app.services.billing_events import owned, publish
+from app.services.billing_events import outgoing, publish
 from app.store.mapping import to_document
 
 R = TypeVar("R", bound=Record)
@@ -43,7 +43,7 @@ async def commit(
     before = await _load_before(rt, records)
     prepare = partial(_prepared, rt, actor, operation, records, before)
     written, entries, events = prepare() if len(records) <= _FEW else await asyncio.to_thread(prepare)
-    events = owned(rt, events)
+    events = outgoing(rt, events, written)
     stored_result = msgspec.structs.replace(result, records=written) if result else None
     await rt.store.write(written, entries, stored_result, events=events)
     for record in written:

@@ -254,6 +254,7 @@ def test_what_is_old_tells_what_becomes_of_it_from_then_on() -> None:
         ),
         (None, ActiveEntitlementsFacts(customer_id="cus_1"), []),
         (None, ActiveEntitlementsFacts(customer_id="cus_1", lookup_keys=("sso",)), ["entitlement.changed"]),
+        (None, ActiveEntitlementsFacts(customer_id="cus_1", lookup_keys=("sso",), is_complete=False), []),
         (
             ActiveEntitlementsFacts(customer_id="cus_1", lookup_keys=("sso", "api")),
             ActiveEntitlementsFacts(customer_id="cus_1", lookup_keys=("api", "sso")),

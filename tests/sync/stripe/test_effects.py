@@ -12,12 +12,15 @@ import pytest
 from support.clock import FrozenClock
 from support.records import workspace
 from support.stripe import DAY, T0, FakeProcessor, Json, Sync, customer, item, price, product, subscription, syncing
-from support.stripe_shapes import charge, invoice, payment_intent, refund
+from support.stripe_lists import FakeLists
+from support.stripe_shapes import active_entitlements, charge, coupon, invoice, payment_intent, refund
 
 from app.domain.billing_event import BillingEvent, BillingEventFilter, BillingEventType
 from app.domain.errors import UnavailableError
+from app.domain.stripe_object import ENTITLEMENTS, entitlements_id
 from app.ports.stripe import WorkQueue
 from sync.stripe.events import StripeWorker
+from sync.stripe.lists import EVERYTHING, Lists
 
 T = BillingEventType
 CREATED, UPDATED, DELETED = (f"customer.subscription.{word}" for word in ("created", "updated", "deleted"))
@@ -248,3 +251,53 @@ async def test_what_was_linked_late_tells_of_the_link_and_the_subscription(sync:
 
     assert await types(sync, "customer.linked") == ["customer.linked"]
     assert await types(sync, "subscription.") == ["subscription.created", "subscription.activated"]
+
+
+OLD = T0 - 400 * DAY
+YOUNG = T0 - DAY
+
+
+@pytest.mark.parametrize(("created", "is_told"), [(OLD, False), (YOUNG, True)])
+async def test_an_account_that_is_adopted_does_not_repeat_its_history(
+    sync: Sync, created: int, *, is_told: bool
+) -> None:
+    features = {"data": [{"id": "pf_1", "entitlement_feature": {"id": "feat_1", "lookup_key": "sso"}}]}
+    stripe = FakeLists(
+        product(created=created, entitlement_features=features),
+        price(created=created),
+        coupon(created=created),
+        customer(workspace="ws_1", created=created),
+        *(subscription(f"sub_{n}", status, created=created, start_date=OLD) for n, status in enumerate(ALIVE)),
+        invoice(created=created, status_transitions={"finalized_at": created, "paid_at": created}),
+    )
+    stripe.objects[entitlements_id("cus_1")] = active_entitlements("sso")
+    lists = Lists(sync.rt, sync.inbox, stripe)
+    for listing in EVERYTHING:
+        async for _ in lists.every_page(listing):
+            pass
+    await sync.settle(stripe)
+
+    assert bool(await types(sync)) is is_told
+    assert {event.type for event in await told(sync)} >= (ADOPTED if is_told else set())
+    assert len(sync.rt.cache.state("ws_1").subscriptions) == len(ALIVE)  # type: ignore[union-attr]
+
+    stripe.put(subscription("sub_0", "canceled", ended_at=T0, created=created, start_date=OLD))
+    stripe.objects[entitlements_id("cus_1")] = active_entitlements()
+    await sync.receive(DELETED, subscription("sub_0"))
+    await sync.inbox.mark(ENTITLEMENTS, entitlements_id("cus_1"))
+    sync.clock.advance(1000)
+    await sync.settle(stripe)
+
+    assert await types(sync, "subscription.canceled") == ["subscription.canceled"]
+    assert (await types(sync, "entitlement."))[-1:] == ["entitlement.changed"]
+
+
+ALIVE = ("active", "trialing", "past_due")
+ADOPTED = {
+    T.CATALOG_CHANGED,
+    T.CUSTOMER_CREATED,
+    T.CUSTOMER_LINKED,
+    T.SUBSCRIPTION_CREATED,
+    T.SUBSCRIPTION_TRIAL_STARTED,
+    T.ENTITLEMENT_CHANGED,
+}
