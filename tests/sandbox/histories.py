@@ -9,12 +9,20 @@ from sandbox.stripe_account import Account, Clock, account_of
 
 _DAY = 86_400
 _CARDS = ("pm_card_visa", "pm_card_chargeCustomerFail", "pm_card_authenticationRequired")
+_COUPONS = (
+    {"id": "LASTING", "percent_off": "12.5", "duration": "forever"},
+    {"id": "ONCE", "amount_off": 700, "currency": "usd"},
+    {"id": "BRIEF", "percent_off": 30, "duration": "repeating", "duration_in_months": 2},
+)
+_OF_PAYMENTS = ("authenticate", "confirm")
+_OF_MONEY = ("use", "refund", "fail_refund", "dispute", *_OF_PAYMENTS)
 
 Step = tuple[str, int]
 # Time passes and cards change more often than the rest, for most of what happens, happens by itself.
 _STEPS = (
     *("wait", "wait", "wait", "card", "card", "create", "quantity", "at_once", "price", "trial", "end_trial", "pay"),
-    *("cancel", "at_period_end", "pause", "resume", "hold", "release", "void"),
+    *("cancel", "at_period_end", "pause", "resume", "hold", "release", "void", "discount", "discount", "use"),
+    *_OF_MONEY,
 )
 steps = st.lists(st.tuples(st.sampled_from(_STEPS), st.integers(0, 40)), min_size=10, max_size=30)
 
@@ -57,12 +65,35 @@ class History:
             case _:
                 pass
 
+    async def move_money(self, step: str, number: int) -> None:
+        kind = "refund" if step == "fail_refund" else "payment_intent" if step in _OF_PAYMENTS else "charge"
+        known = self.account.sandbox.store.all(kind)
+        about = known[number % len(known)]["id"] if known else "none"
+        match step:
+            case "use":
+                payload = {"payload[stripe_customer_id]": self.customer, "payload[value]": number}
+                await self._post("/v1/billing/meter_events", {"event_name": "calls", **payload})
+            case "refund":
+                amount = {"amount": number * 40 + 1} if number % 3 else {}
+                await self._post("/v1/refunds", {"charge": about, **amount})
+            case "fail_refund":
+                await self._control(f"refunds/{about}", {"status": "failed"})
+            case "dispute":
+                outcome = ("won", "lost", "warning", None)[number % 4]
+                await self._control(f"charges/{about}/dispute", {"outcome": outcome})
+            case "confirm":
+                await self._post(f"/v1/payment_intents/{about}/confirm", {"payment_method": _CARDS[number % 3]})
+            case _:
+                outcome = ("succeeded", "failed")[number % 2]
+                await self._control(f"payment_intents/{about}/authenticate", {"outcome": outcome})
+
     def _change(self, step: str, number: int, item: str, price: str) -> dict[str, Any]:
         of_item = {"items[0][id]": item}
         return {
             "quantity": {**of_item, "items[0][quantity]": number},
             "at_once": {**of_item, "items[0][quantity]": number, "proration_behavior": "always_invoice"},
             "price": {**of_item, "items[0][price]": price},
+            "discount": {"discounts[0][coupon]": _COUPONS[number % 3]["id"]} if number % 4 else {"discounts": ""},
             "trial": {"trial_end": self.account.sandbox.now() + (number + 1) * _DAY},
             "end_trial": {"trial_end": "now"},
             "at_period_end": {"cancel_at_period_end": str(number % 2 == 0).lower()},
@@ -74,6 +105,10 @@ class History:
         response = await self.account.http.post(path, data=form)
         assert response.status_code in (200, 400, 402, 404), response.text
 
+    async def _control(self, path: str, body: dict[str, Any]) -> None:
+        response = await self.account.http.post(f"/_sandbox/{path}", json=body)
+        assert response.status_code in (200, 400, 404), response.text
+
 
 @asynccontextmanager
 async def lived(history: list[Step]) -> AsyncGenerator[Account]:
@@ -81,9 +116,18 @@ async def lived(history: list[Step]) -> AsyncGenerator[Account]:
     async with account_of(Clock()) as account:
         prices = [await account.price(unit_amount=amount) for amount in (1000, 0, 3333)]
         prices.append(await account.price(unit_amount=9999, **{"recurring[interval]": "year"}))
+        prices.append(await _metered_price(account))
+        for coupon in _COUPONS:
+            await account.post("/v1/coupons", coupon)
         customer = await account.post("/v1/customers")
         life = History(account, customer["id"], [price["id"] for price in prices])
         for step, number in (("create", 0), ("create", 1), *history):
-            await life.take(step, number)
+            await (life.move_money if step in _OF_MONEY else life.take)(step, number)
         await life.take("wait", 40)
         yield account
+
+
+async def _metered_price(account: Account) -> Any:
+    counts = {"display_name": "Calls", "event_name": "calls", "default_aggregation[formula]": "sum"}
+    meter = (await account.post("/v1/billing/meters", counts))["id"]
+    return await account.price(unit_amount=7, **{"recurring[usage_type]": "metered", "recurring[meter]": meter})

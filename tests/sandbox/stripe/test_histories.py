@@ -9,7 +9,8 @@ from sandbox.histories import Step, lived, steps
 from app.sandbox.stripe.render import render
 from app.sandbox.stripe.sandbox import API_VERSION, Sandbox
 
-_TOLD = ("subscription", "invoice", "payment_intent", "charge")
+_TOLD = ("subscription", "invoice", "payment_intent", "charge", "refund", "dispute")
+_GIVEN_BACK = ("failed", "canceled")
 _ENDED = ("canceled", "incomplete_expired")
 
 
@@ -22,13 +23,17 @@ def test_any_history_keeps_the_laws(history: list[Step]) -> None:
 async def check(history: list[Step]) -> None:
     async with lived(history) as account:
         check_money(account.sandbox)
+        check_money_back(account.sandbox)
+        check_discounts(account.sandbox)
         check_periods(account.sandbox)
         check_events(account.sandbox)
 
 
 def check_money(sandbox: Sandbox) -> None:
     for invoice in sandbox.store.all("invoice"):
-        assert sum(line["amount"] for line in invoice["lines"]["data"]) == invoice["total"]
+        taken_off = sum(each["amount"] for each in invoice["total_discount_amounts"])
+        assert sum(line["amount"] for line in invoice["lines"]["data"]) == invoice["subtotal"]
+        assert invoice["subtotal"] - taken_off == invoice["total"]
         assert invoice["amount_paid"] + invoice["amount_remaining"] == invoice["amount_due"]
         assert (invoice["amount_remaining"] == 0) or invoice["status"] != "paid"
     charged = sum(made["amount"] for made in sandbox.store.all("charge") if made["paid"])
@@ -38,6 +43,34 @@ def check_money(sandbox: Sandbox) -> None:
         lines = sandbox.store.get("invoice", item["invoice"])["lines"]["data"]
         made_of = [line["parent"]["subscription_item_details"]["invoice_item"] for line in lines]
         assert made_of.count(item["id"]) == 1
+
+
+def check_money_back(sandbox: Sandbox) -> None:
+    """See that no more is given back than was taken, and that what a bank took stays away unless it was won back."""
+    for made in sandbox.store.all("charge"):
+        refunds = sandbox.store.having("refund", "charge", made["id"])
+        given_back = sum(refund["amount"] for refund in refunds if refund["status"] not in _GIVEN_BACK)
+        assert given_back == made["amount_refunded"] <= made["amount_captured"]
+        assert made["refunded"] == (0 < made["amount_captured"] == given_back)
+    for dispute in sandbox.store.all("dispute"):
+        moved = sum(each["net"] for each in dispute["balance_transactions"])
+        is_away = dispute["status"] != "won" and not dispute["status"].startswith("warning")
+        assert moved == (-dispute["amount"] - 1500 if is_away else 0)
+
+
+def check_discounts(sandbox: Sandbox) -> None:
+    """See that each redemption was counted, that what is over takes nothing off, and what is for once does so once."""
+    given = {discount["id"]: discount for discount in sandbox.store.all("discount")}
+    for coupon in sandbox.store.all("coupon"):
+        assert coupon["times_redeemed"] == sum(each["source"]["coupon"] == coupon["id"] for each in given.values())
+    used: list[str] = []
+    for invoice in sandbox.store.all("invoice"):
+        for taken in invoice["total_discount_amounts"]:
+            discount = given[taken["discount"]]
+            assert discount["end"] is None or invoice["created"] < discount["end"]
+            if taken["amount"] and discount["source"]["coupon"] == "ONCE":
+                used.append(discount["id"])
+    assert len(used) == len(set(used))
 
 
 def check_periods(sandbox: Sandbox) -> None:
