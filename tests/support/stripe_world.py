@@ -96,12 +96,12 @@ class Spoil:
 class Replica:
     """One process of the service: its RAM, its runtime, its worker."""
 
-    def __init__(self, world: "World", step: Step | None = None) -> None:
+    def __init__(self, world: "World", step: Step | None = None, *, processor: Any = None) -> None:
         clock, self._world, self._frozen_until = world.clock, world, 0.0
         self.step = step = step or self._take_time
         backoff = Backoff(world.jobs, clock, jitter=world.dice.random)
         own = StripeProcessor("sk_test_1", **_FAST, transport=Network(world, self))
-        processor = PatientProcessor(own, backoff) if world.has_key else None
+        processor = PatientProcessor(processor or own, backoff) if world.has_key else None
         self.cache = BillingCache(feed=Feed(), clock=clock, default_plan_key=None)
         self.cache.mark_ready()
         store = world.spoil.store(MemoryStore(world.database, step))
@@ -199,8 +199,9 @@ class World:
         records = (*made, feature("sso", FeatureType.BOOLEAN), pro)
         self.database.records.update({(record.KIND, record.id): record for record in records})
 
-    def replica(self, step: Step | None = None) -> Replica:
-        made = Replica(self, step)
+    def replica(self, step: Step | None = None, *, processor: Any = None) -> Replica:
+        """Make one; `processor` stands for Stripe's API where the sandbox's is not to be asked."""
+        made = Replica(self, step, processor=processor)
         self.replicas.append(made)
         return made
 
