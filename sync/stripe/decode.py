@@ -65,7 +65,9 @@ class _Typed(msgspec.Struct, gc=False):
 
 class _Item(msgspec.Struct, gc=False):
     id: Id
-    price: Id | Priced
+    price: Id | Priced | None = None
+    plan: Id | Priced | None = None
+    """What stood in the price's place before 2020."""
     created: Seconds | None = None
     current_period_start: Seconds | None = None
     current_period_end: Seconds | None = None
@@ -168,7 +170,10 @@ def _item(item: _Item, sub: _Subscription, before: SubscriptionItem | None, at: 
     end = sub.current_period_end if item.current_period_end is None else item.current_period_end
     if start is None or end is None:
         raise DecodeError(f"item {item.id} has no period, neither has the subscription")
-    price = item.price if isinstance(item.price, Priced) else Priced(id=item.price)
+    priced = item.price or item.plan
+    if priced is None:
+        raise DecodeError(f"item {item.id} has no price")
+    price = priced if isinstance(priced, Priced) else Priced(id=priced)
     return SubscriptionItem(
         id=item.id,
         price_id=price.id,

@@ -24,6 +24,18 @@ def test_both_shapes_give_the_same_record() -> None:
     assert read(before_basil(sub)) == read(sub)
 
 
+def test_a_plan_of_the_time_before_prices_is_read_as_one() -> None:
+    of_plan = {**item(), "plan": price("gold", None)}
+    del of_plan["price"]
+
+    assert read(subscription(items=[of_plan])) == read(subscription(items=[item(price_=price("gold", None))]))
+
+
+def test_an_item_without_any_price_is_refused() -> None:
+    with pytest.raises(DecodeError, match="item si_1 has no price"):
+        read(subscription(items=[{**item(), "price": None}]))
+
+
 def test_periods_of_items_may_differ() -> None:
     sub = subscription(items=[item(), item("si_2", current_period_end=T0 + 365 * DAY)])
 
