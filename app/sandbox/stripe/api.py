@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from app.sandbox.stripe import (
     captures,
+    charges,
     checkout_sessions,
     coupons,
     customers,
@@ -159,8 +160,9 @@ _OPERATIONS: tuple[tuple[str, str, Operation], ...] = (
     ("POST", "/v1/payment_intents/{id}/confirm", payment_intents.confirm),
     ("GET", "/v1/setup_intents", setup_intents.list_all),
     ("GET", "/v1/setup_intents/{id}", retrieve(setup_intents.KIND)),
-    ("GET", "/v1/charges", payments.list_charges),
-    ("GET", "/v1/charges/{id}", retrieve("charge")),
+    ("GET", "/v1/charges", charges.list_all),
+    ("GET", "/v1/charges/{id}", retrieve(charges.KIND)),
+    ("POST", "/v1/charges/{id}", charges.update),
     ("POST", "/v1/refunds", refunds.create),
     ("GET", "/v1/refunds", refunds.list_all),
     ("GET", "/v1/refunds/{id}", retrieve(refunds.KIND)),

@@ -32,7 +32,7 @@ def start(sandbox: Sandbox, created: JsonObject, payment_behavior: str | None) -
     decline = decline_of(sandbox, default_method(sandbox, created)) if owes else None
     waits = owes and payment_behavior == "default_incomplete"
     if decline and payment_behavior == "error_if_incomplete":
-        raise decline.to_error()
+        raise decline.to_error("subscription")
     if waits or decline:
         created = {**created, "status": "incomplete"}
     subscription = _save(sandbox, None, {**created, "latest_invoice": invoice["id"]})
@@ -105,7 +105,7 @@ def change(
     lines = lines_of_periods(sandbox.store, before, after, restarted, sandbox.now())
     decline = _decline_of(sandbox, after, [*lines, *made])
     if decline and payment_behavior == "error_if_incomplete":
-        raise decline.to_error()
+        raise decline.to_error("subscription")
     _keep(sandbox, made)
     invoice = new_invoice(sandbox, after, lines, "subscription_update", period=(sandbox.now(), sandbox.now()))
     if decline and payment_behavior == pending_updates.BEHAVIOR:

@@ -17,8 +17,11 @@ class Decline(msgspec.Struct, frozen=True):
     message: str
     needs_action: bool = False
 
-    def to_error(self) -> StripeError:
-        error = StripeError(self.message, status=402, type="card_error", code=self.code)
+    def to_error(self, about: str = "") -> StripeError:
+        """Return what is raised; about an `invoice` or a `subscription` it has a code of its own for authentication."""
+        asks = self.needs_action and about
+        code = f"{about}_payment_intent_requires_action" if asks else self.code
+        error = StripeError(self.message, status=402, type="card_error", code=code)
         error.more = {"decline_code": self.decline_code}
         return error
 

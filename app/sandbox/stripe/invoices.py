@@ -94,7 +94,7 @@ def _pay(sandbox: Sandbox, invoice: JsonObject, params: JsonObject) -> None:
     if given := params.get("payment_method"):
         method = sandbox.store.get(KIND, resolve(sandbox, given, invoice["customer"], "payment_method"))
     if decline := collect(sandbox, invoice, method=method, manual=True):
-        raise decline.to_error()
+        raise decline.to_error("invoice")
 
 
 def void(sandbox: Sandbox, call: Call) -> JsonObject:

@@ -253,13 +253,6 @@ def list_intents(sandbox: Sandbox, call: Call) -> JsonObject:
     )
 
 
-def list_charges(sandbox: Sandbox, call: Call) -> JsonObject:
-    readers: dict[str, Reader] = {"customer": text, "payment_intent": text}
-    return list_page(
-        sandbox, call, "charge", readers, lambda params, made: keep_equal(params, made, "customer", "payment_intent")
-    )
-
-
 def list_invoice_payments(sandbox: Sandbox, call: Call) -> JsonObject:
     readers: dict[str, Reader] = {
         "invoice": text,

@@ -201,7 +201,7 @@ def _pay(sandbox: Sandbox, session: JsonObject, part: str, _: Sent) -> Response:
     try:
         portal.pay(sandbox, session, part)
     except StripeError as error:
-        if error.code == "authentication_required":
+        if error.code == "invoice_payment_intent_requires_action":
             return redirect(path_of(session, "invoices", part, "authenticate"))
         raise
     return _go_on(sandbox, session, "paid")

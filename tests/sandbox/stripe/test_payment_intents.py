@@ -273,3 +273,15 @@ async def test_an_invoice_s_payment_ends_with_its_invoice(account: Account) -> N
     await account.post(f"{path}/cancel", status=400)
     await account.post(path, {"amount": 5}, status=400)
     await account.post(f"{path}/confirm", {"client_secret": "wrong"}, status=400)
+
+
+async def test_what_needs_authentication_is_refused_by_its_own_code(account: Account) -> None:
+    customer, price = await account.customer_with("pm_card_authenticationRequired"), (await account.price())["id"]
+    form = {"customer": customer, "items[0][price]": price}
+
+    begun = await account.post("/v1/subscriptions", {**form, "payment_behavior": "error_if_incomplete"}, status=402)
+    left = await account.post("/v1/subscriptions", {**form, "payment_behavior": "default_incomplete"})
+    paid = await account.post(f"/v1/invoices/{left['latest_invoice']}/pay", status=402)
+
+    assert begun["error"]["code"] == "subscription_payment_intent_requires_action"
+    assert paid["error"]["code"] == "invoice_payment_intent_requires_action"
