@@ -24,6 +24,7 @@ from sync.jobs.audit_seal import audit_seal_job
 from sync.jobs.migrations import MigrationWorker
 from sync.jobs.schedule import Job
 from sync.jobs.stripe_backfill import BackfillWorker
+from sync.jobs.stripe_mirrors import stripe_mirrors_job
 from sync.jobs.stripe_reconcile import ReadEvent, ReconcileWorker
 from sync.stripe.backoff import Backoff
 from sync.stripe.events import WORK, StripeWorker
@@ -102,7 +103,7 @@ class SyncControl:
 
     def jobs(self, rt: Runtime) -> Sequence[Job]:
         """Return those of the shared jobs that run here."""
-        return (audit_seal_job(rt),) if self._works else ()
+        return (audit_seal_job(rt), stripe_mirrors_job(rt)) if self._works else ()
 
     async def resync(self, *, workspace_id: str | None, dry_run: bool) -> ReconcileResult:
         return await self.service.resync(workspace_id=workspace_id, dry_run=dry_run)

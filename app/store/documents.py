@@ -237,6 +237,7 @@ class StripeObjectDocument(RecordDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (
             IndexModel("parkedUnder"),
             IndexModel([("type", ASCENDING), ("workspaceId", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel("normVersion"),
             IndexModel([("facts.customerId", ASCENDING), ("type", ASCENDING)]),
             IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
         )

@@ -67,6 +67,11 @@ def owed_invoices(subscription_ids: Collection[str]) -> Raw:
     return {"type": "invoice", **of_subscriptions, "facts.status": {"$in": OWED}, **_MIRRORED}
 
 
+def outdated_mirrors(norm_version: int, *, after: str) -> Raw:
+    """Return the filter for what exists at Stripe, was read before this version and has an id above `after`."""
+    return {"normVersion": {"$lt": norm_version}, "_id": {"$gt": after}, **_MIRRORED}
+
+
 def naming_checkouts(customer_ids: Collection[str]) -> Raw:
     """Return the filter for the checkouts that these customers completed and that name a workspace."""
     of_customers = {"facts.customerId": {"$in": list(customer_ids)}}

@@ -232,6 +232,9 @@ class MongoStore:
     async def naming_checkouts(self, customer_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.naming_checkouts(customer_ids))
 
+    async def outdated_mirrors(self, norm_version: int, *, after: str, most: int) -> list[StripeObject]:
+        return await self._mirrors(queries.outdated_mirrors(norm_version, after=after), most=most)
+
     async def migrations_page(
         self, *, status: MigrationStatus | None, after: str | None, first: int
     ) -> Page[Migration]:
@@ -246,9 +249,11 @@ class MongoStore:
         with self._mongo.deadline():
             return await queries.tally(self._db[kind.value], criteria)
 
-    async def _mirrors(self, criteria: Raw) -> list[StripeObject]:
+    async def _mirrors(self, criteria: Raw, *, most: int = 0) -> list[StripeObject]:
+        """Return what is found, by ascending ids where at most so many are wanted."""
+        order = [("_id", 1)] if most else None
         with self._mongo.deadline():
-            raws = await self._db[Kind.STRIPE_OBJECT.value].find(criteria).to_list()
+            raws = await self._db[Kind.STRIPE_OBJECT.value].find(criteria, sort=order, limit=most).to_list()
         found = self._mapped(Kind.STRIPE_OBJECT, raws, from_document)
         return [record for record in found if isinstance(record, StripeObject)]
 

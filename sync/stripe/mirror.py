@@ -12,7 +12,8 @@ def is_newer(stored: StripeObject | None, reading: Reading) -> bool:
     if stored is None:
         return True
     if reading.source is StripeSource.FETCH:
-        return reading.fetch_sequence > stored.fetch_sequence
+        is_again = reading.fetch_sequence == stored.fetch_sequence and stored.norm_version < NORM_VERSION
+        return reading.fetch_sequence > stored.fetch_sequence or is_again
     reflected_at = stored.event_at or 0
     if stored.gone or reading.event_at < reflected_at:
         return False  # what was deleted never comes back

@@ -6,7 +6,7 @@ from enum import IntEnum
 import msgspec
 
 from app.domain.stripe_event import FetchedObject, StripeEvent
-from app.domain.stripe_object import StripeSource
+from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.stripe_subject import UPCOMING
 from sync.stripe.decode import decode_attempts, decode_payload, decode_type
 from sync.stripe.wire import DecodeError
@@ -50,6 +50,20 @@ def from_fetched(fetched: FetchedObject, *, sequence: int, at: int, events: Sequ
         api_version=fetched.api_version,
         gone=fetched.gone,
         first_failed_at=min((told for one in events if (told := _first_failure(one)) is not None), default=None),
+    )
+
+
+def from_mirror(mirror: StripeObject) -> Reading:
+    """Read anew what an older version of the decoders has read."""
+    return Reading(
+        id=mirror.id,
+        type=mirror.type,
+        raw=mirror.raw,
+        source=mirror.source,
+        at=mirror.event_at or 0,
+        event_at=mirror.event_at or 0,
+        fetch_sequence=mirror.fetch_sequence,
+        api_version=mirror.api_version,
     )
 
 

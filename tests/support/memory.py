@@ -119,6 +119,11 @@ class MemoryStore:
             and mirror.facts.workspace_ref
         ]
 
+    async def outdated_mirrors(self, norm_version: int, *, after: str, most: int) -> list[StripeObject]:
+        await self._step("outdated_mirrors")
+        found = [mirror for mirror in self._mirrors() if mirror.norm_version < norm_version and mirror.id > after]
+        return sorted(found, key=lambda mirror: mirror.id)[:most]
+
     async def write(
         self,
         records: Sequence[Record],
