@@ -154,6 +154,10 @@ class RecordStore(Protocol):
         """Return the mirrored checkouts that these customers completed and that name a workspace."""
         ...
 
+    async def provisional_mirrors(self, *, after: str, most: int) -> list[StripeObject]:
+        """Return mirrors of what exists at Stripe that only a payload told, by ids above `after`."""
+        ...
+
     async def outdated_mirrors(self, norm_version: int, *, after: str, most: int) -> list[StripeObject]:
         """Return mirrors of what exists at Stripe that were read before this version, by ids above `after`."""
         ...

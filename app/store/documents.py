@@ -238,6 +238,7 @@ class StripeObjectDocument(RecordDocument):
             IndexModel("parkedUnder"),
             IndexModel([("type", ASCENDING), ("workspaceId", ASCENDING), ("_id", ASCENDING)]),
             IndexModel("normVersion"),
+            IndexModel("source", partialFilterExpression={"source": StripeSource.EVENT.value}),  # soon there is none
             IndexModel([("facts.customerId", ASCENDING), ("type", ASCENDING)]),
             IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
         )

@@ -12,6 +12,7 @@ from app.domain.api_key import Scope
 from app.domain.change import Kind
 from app.domain.migration import MigrationStatus
 from app.domain.stripe_facts import OWED
+from app.domain.stripe_object import StripeSource
 from app.domain.subscription import TERMINAL, SubscriptionStatus
 from app.ports.store import Tally
 from app.store.documents import (
@@ -65,6 +66,11 @@ def owed_invoices(subscription_ids: Collection[str]) -> Raw:
     """Return the filter for the invoices of these subscriptions that are neither paid nor given up."""
     of_subscriptions = {"facts.subscriptionId": {"$in": list(subscription_ids)}}
     return {"type": "invoice", **of_subscriptions, "facts.status": {"$in": OWED}, **_MIRRORED}
+
+
+def provisional_mirrors(*, after: str) -> Raw:
+    """Return the filter for what exists at Stripe, was told by a payload alone and has an id above `after`."""
+    return {"source": StripeSource.EVENT.value, "_id": {"$gt": after}, **_MIRRORED}
 
 
 def outdated_mirrors(norm_version: int, *, after: str) -> Raw:

@@ -232,6 +232,9 @@ class MongoStore:
     async def naming_checkouts(self, customer_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.naming_checkouts(customer_ids))
 
+    async def provisional_mirrors(self, *, after: str, most: int) -> list[StripeObject]:
+        return await self._mirrors(queries.provisional_mirrors(after=after), most=most)
+
     async def outdated_mirrors(self, norm_version: int, *, after: str, most: int) -> list[StripeObject]:
         return await self._mirrors(queries.outdated_mirrors(norm_version, after=after), most=most)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
-from app.domain.stripe_event import DirtyObject, StripeEvent, StripeEventStatus, StripeTrace
+from app.domain.stripe_event import DirtyObject, ObjectName, StripeEvent, StripeEventStatus, StripeTrace
 from app.domain.stripe_object import SYNCED_TYPES, StripeObject
 from app.domain.sync_status import StripeSyncMode, StripeWork
 from app.ports.stripe import (
@@ -44,6 +44,7 @@ _FORGOTTEN_MS: Final = 10_000  # longer than a webhook may take between storing 
 _FIRST_DELAY_MS: Final = 1_000
 _LONGEST_DELAY_MS: Final = 600_000
 _ERROR_LENGTH: Final = 500
+_MOST_PROVISIONAL: Final = 500
 _ONLY_A_HINT: Final = "it tells that the object changed, not how: that takes STRIPE_SECRET_KEY"
 
 _log = logger(__name__)
@@ -298,10 +299,10 @@ class StripeWorker:
 
     async def _confirm_provisional(self) -> None:
         """Once there is a key, learn anew what was only told by payloads."""
-        for sub_id in self._rt.cache.ids(Kind.SUBSCRIPTION):
-            sub = self._rt.cache.subscription(sub_id)
-            if sub is not None and sub.provisional:
-                await self._queue.mark("subscription", sub_id)
+        after = ""
+        while mirrors := await self._rt.store.provisional_mirrors(after=after, most=_MOST_PROVISIONAL):
+            await self._rt.inbox.mark_all([ObjectName(mirror.type, mirror.id) for mirror in mirrors])
+            after = mirrors[-1].id
 
 
 def _complete(trace: StripeTrace, status: StripeEventStatus, written_at: int | None) -> StripeTrace:

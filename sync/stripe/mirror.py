@@ -4,11 +4,15 @@ import msgspec
 
 from app.domain.stripe_object import StripeObject, StripeSource
 from sync.stripe.decode_facts import NORM_VERSION, decode_facts
+from sync.stripe.progress import progress
 from sync.stripe.readings import Phase, Reading
 
 
 def is_newer(stored: StripeObject | None, reading: Reading) -> bool:
-    """Tell whether the reading may replace the mirror; one that fetched it again, or was told of it later, may."""
+    """Tell whether the reading may replace the mirror; one that fetched it again, or was told of it later, may.
+
+    Raises `DecodeError`.
+    """
     if stored is None:
         return True
     if reading.source is StripeSource.FETCH:
@@ -21,6 +25,9 @@ def is_newer(stored: StripeObject | None, reading: Reading) -> bool:
         return True
     if stored.source is StripeSource.FETCH:
         return False
+    told = None if reading.gone else progress(decode_facts(reading.type, reading.raw, stored.facts))
+    if told is not None and told != (known := progress(stored.facts)):
+        return told > known
     # The very same word again: it was parked, or the process died before it could note that it was done.
     return reading.phase is not Phase.CREATED or reading.raw == stored.raw
 

@@ -20,7 +20,7 @@ from app.domain.stripe_event import (
     StripeTrace,
 )
 from app.domain.stripe_facts import OWED, CheckoutSessionFacts, InvoiceFacts
-from app.domain.stripe_object import StripeObject
+from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.sync_status import StripeBacklog
 from app.domain.workspace import Workspace
 from app.ports.store import Page, ResultExistsError, StoredResult
@@ -118,6 +118,11 @@ class MemoryStore:
             and mirror.facts.status == "complete"
             and mirror.facts.workspace_ref
         ]
+
+    async def provisional_mirrors(self, *, after: str, most: int) -> list[StripeObject]:
+        await self._step("provisional_mirrors")
+        found = [mirror for mirror in self._mirrors() if mirror.source is StripeSource.EVENT and mirror.id > after]
+        return sorted(found, key=lambda mirror: mirror.id)[:most]
 
     async def outdated_mirrors(self, norm_version: int, *, after: str, most: int) -> list[StripeObject]:
         await self._step("outdated_mirrors")

@@ -1,14 +1,18 @@
 """Without an API key: payloads are applied as told, the newest wins, and nothing ended comes back."""
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from support.records import workspace
-from support.stripe import DAY, T0, FakeProcessor, Sync, customer, item, price, subscription, syncing
+from support.stripe import DAY, T0, FakeProcessor, Json, Sync, customer, eventually, item, price, subscription, syncing
+from support.stripe_shapes import charge, checkout_session, coupon, dispute, invoice, payment_intent, refund
 
 from app.domain.stripe_event import StripeEventStatus
+from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
+from sync.stripe.decode_facts import decode_facts
 
 S = SubscriptionStatus
 E = StripeEventStatus
@@ -167,3 +171,49 @@ async def test_a_deleted_customer_does_not_come_back(sync: Sync) -> None:
     await sync.settle(None)
 
     assert (await sync.workspace()).stripe_customer_id is None
+
+
+async def test_once_there_is_a_key_all_that_payloads_told_is_asked_for(sync: Sync) -> None:
+    await sync.receive("invoice.created", invoice("in_1", "open"))
+    await sync.receive("charge.failed", charge("ch_1", "failed"))
+    await sync.receive("coupon.deleted", coupon())
+    await sync.settle(None)
+    stripe = FakeProcessor(invoice(), charge())
+
+    async with sync.running(stripe):
+        await eventually(lambda: {"in_1", "ch_1"} <= set(stripe.asked))
+        await eventually(sync.is_settled)
+
+    found = [await sync.mirror(id) for id in ("in_1", "ch_1")]  # noqa: A001 - the API's word
+    assert [one.source for one in found if one] == [StripeSource.FETCH, StripeSource.FETCH]
+    assert "co_1" not in stripe.asked  # what was deleted never comes back
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        pytest.param(invoice("in_1", "draft"), invoice("in_1", "open"), id="invoice finalized"),
+        pytest.param(invoice("in_1", "open"), invoice("in_1"), id="invoice paid"),
+        pytest.param(
+            payment_intent("pi_1", "requires_payment_method"), payment_intent(), id="payment that succeeded at last"
+        ),
+        pytest.param(
+            checkout_session(payment_status="unpaid"), checkout_session(payment_status="paid"), id="checkout paid"
+        ),
+        pytest.param(charge(), charge(amount_refunded=400), id="charge refunded"),
+        pytest.param(refund("re_1", "pending"), refund(), id="refund done"),
+        pytest.param(dispute(), dispute("dp_1", "lost"), id="dispute lost"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
+async def test_of_one_second_the_word_that_is_further_along_holds(
+    sync: Sync, earlier: Json, later: Json, order: int
+) -> None:
+    for told in [earlier, later][::order]:
+        await sync.receive(f"{told['object']}.updated", told)
+        await sync.settle(None)
+
+    found = await sync.mirror(later["id"])
+    assert found is not None
+    assert found.facts == decode_facts(later["object"], found.raw)
+    assert json.loads(found.raw) == later
