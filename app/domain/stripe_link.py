@@ -97,7 +97,8 @@ def link(found: LinkedRecords, wanted: Link, *, replace: bool, accepts_unknown: 
     rival = _rival(found, workspace, wanted.customer_id)
     if not replace and (taken := _taken(wanted, workspace, holders, rival)):
         return taken
-    if mirror and _is_linked(mirror, workspace) and not holders:
+    strays = [sub for sub in _subscriptions_of(found, wanted.customer_id) if sub.workspace_id != workspace.id]
+    if mirror and _is_linked(mirror, workspace) and not (holders or strays):
         return msgspec.structs.replace(told, outcome=LinkOutcome.UNCHANGED)
     if holders:
         found.moved.append(wanted.customer_id)
@@ -107,6 +108,7 @@ def link(found: LinkedRecords, wanted: Link, *, replace: bool, accepts_unknown: 
     if rival:
         _displace(found, rival)
     _put_link(found, wanted.customer_id, mirror, workspace)
+    _move(found, strays, workspace.id)
     return told
 
 
@@ -193,8 +195,14 @@ def _put_link(found: LinkedRecords, customer_id: str, mirror: StripeObject | Non
         )
     )
     found.put(msgspec.structs.replace(workspace, stripe_customer_id=customer_id))
-    for sub in found.every(Subscription):
-        if sub.stripe_customer_id == customer_id:
-            found.put(msgspec.structs.replace(sub, workspace_id=workspace.id))
-            if sub_mirror := found.get(StripeObject, sub.id):
-                found.put(msgspec.structs.replace(sub_mirror, workspace_id=workspace.id, parked_under=()))
+
+
+def _subscriptions_of(found: LinkedRecords, customer_id: str) -> list[Subscription]:
+    return [sub for sub in found.every(Subscription) if sub.stripe_customer_id == customer_id]
+
+
+def _move(found: LinkedRecords, subs: Iterable[Subscription], workspace_id: str) -> None:
+    for sub in subs:
+        found.put(msgspec.structs.replace(sub, workspace_id=workspace_id))
+        if mirror := found.get(StripeObject, sub.id):
+            found.put(msgspec.structs.replace(mirror, workspace_id=workspace_id, parked_under=()))

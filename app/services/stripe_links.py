@@ -100,7 +100,15 @@ async def link_batch(
     rt: Runtime, principal: Principal, operation: str, wanted: Sequence[Link], *, replace: bool = False
 ) -> tuple[Linking, ...]:
     """Link those that can be, in one transaction; tell of each what came of it."""
-    return await _settle(rt, principal, operation, wanted, lambda found: _linkings(rt, found, wanted, replace=replace))
+
+    def decide(found: LinkedRecords) -> tuple[Linking, ...]:
+        return _linkings(rt, found, wanted, replace=replace)
+
+    linkings = await _settle(rt, principal, operation, wanted, decide)
+    if any(linking.outcome is LinkOutcome.LINKED for linking in linkings):
+        # The worker may have placed a new subscription by metadata meanwhile; what comes from now on it places itself.
+        await _settle(rt, principal, operation, wanted, decide)
+    return linkings
 
 
 async def unlink_customer(rt: Runtime, principal: Principal, input: UnlinkCustomerInput) -> LinkedCustomers:

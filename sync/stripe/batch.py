@@ -7,13 +7,16 @@ from typing import Final
 import msgspec
 
 from app.domain.audit import Actor, ActorKind
+from app.domain.change import Kind, Record
 from app.domain.errors import ConflictError, UnavailableError
-from app.domain.stripe_object import SYNCED_TYPES
+from app.domain.stripe_object import SYNCED_TYPES, StripeObject
+from app.domain.subscription import Subscription
 from app.domain.workspace import Workspace
 from app.runtime import Runtime
 from app.services.commit import commit
 from app.services.workspaces import tell_of
 from sync.stripe.decide import decide
+from sync.stripe.links import linked_by_operator
 from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading
 from sync.stripe.verdict import Fate, Verdict
@@ -78,15 +81,29 @@ class Batches:
                 if attempt == _TRIES:
                     raise
                 continue
-            for record in written:
-                if isinstance(record, Workspace) and record.version == 1:
-                    await tell_of(self._rt, record)
+            await self._settle_new(written)
             written_at = {record.id: record.updated_at for record in written}
             for entry, decided in zip(ordered, verdicts, strict=True):
                 entry.verdicts = [_dated(verdict, written_at.get(entry.readings[0].id)) for verdict in decided]
             return
 
+    async def _settle_new(self, written: Sequence[Record]) -> None:
+        """Tell of new workspaces; have new subscriptions looked at again whose customers were linked meanwhile."""
+        for record in written:
+            if isinstance(record, Workspace) and record.version == 1:
+                await tell_of(self._rt, record)
+        subs = [record for record in written if isinstance(record, Subscription) and record.version == 1]
+        customers = await self._rt.store.read(Kind.STRIPE_OBJECT, {sub.stripe_customer_id for sub in subs})
+        for sub in subs:
+            owner = _decided_for(customers.get(sub.stripe_customer_id))
+            if owner not in (None, sub.workspace_id):
+                await self._rt.inbox.mark("subscription", sub.id)
+
 
 def _dated(verdict: Verdict, written_at: int | None) -> Verdict:
     is_kept = verdict.fate in (Fate.DONE, Fate.PARKED)
     return msgspec.structs.replace(verdict, written_at=written_at) if is_kept else verdict
+
+
+def _decided_for(customer: Record | None) -> str | None:
+    return linked_by_operator(customer) if isinstance(customer, StripeObject) else None

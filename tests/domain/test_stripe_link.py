@@ -137,6 +137,14 @@ def test_subscriptions_move_with_their_customer() -> None:
     assert found.get(StripeObject, "sub_1") == msgspec.structs.replace(mirror, workspace_id="ws_1", parked_under=())
 
 
+def test_a_subscription_that_strayed_is_brought_back_by_linking_again() -> None:
+    stray = sub("sub_1", workspace_id="ws_2", stripe_customer_id="cus_1")
+    found = loaded(linked("cus_1", "ws_1"), workspace(stripe_customer_id="cus_1"), workspace("ws_2"), stray)
+
+    assert done(found) is LinkOutcome.LINKED
+    assert found.changes() == [msgspec.structs.replace(stray, workspace_id="ws_1")]
+
+
 def test_a_customer_never_heard_of_may_be_linked_where_stripe_cannot_be_asked() -> None:
     found = loaded(workspace())
 

@@ -1,15 +1,20 @@
 """What somebody linked stays linked, whatever Stripe says later."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.records import workspace
 from support.runtime import ADMIN, FakeStripe
-from support.stripe import FakeProcessor, Sync, customer, subscription, syncing
+from support.stripe import FakeProcessor, Sync, customer, eventually, subscription, syncing
 
+from app.domain.change import Record
 from app.domain.errors import ConflictError
 from app.domain.stripe_event import StripeEventStatus
+from app.domain.stripe_object import StripeObject
+from app.domain.subscription import Subscription
+from app.ports.store import RecordStore
 from app.services.stripe_links import (
     LinkCustomerInput,
     LinkedCustomers,
@@ -131,6 +136,55 @@ async def test_a_customer_that_is_gone_and_back_is_linked_again(sync: Sync) -> N
     await sync.inbox.mark("customer", "cus_1")
     await sync.settle(processor)
     assert (await sync.workspace()).stripe_customer_id == "cus_1"
+
+
+class Interrupted:
+    """A store whose first write of a record of this type comes after something else."""
+
+    def __init__(self, store: RecordStore, type: type[Record], first: Callable[[], Awaitable[Any]]) -> None:
+        self._store, self._type, self._first = store, type, first
+        self._done = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write(self, records: Sequence[Record], *rest: Any, **more: Any) -> None:
+        if not self._done and any(isinstance(record, self._type) for record in records):
+            self._done = True
+            await self._first()
+        await self._store.write(records, *rest, **more)
+
+
+async def test_a_new_subscription_that_is_placed_while_its_customer_is_linked_follows_it(sync: Sync) -> None:
+    processor = FakeProcessor(customer(workspace="other"), subscription(workspace="other"))
+    await told(sync, processor, "customer.updated")
+    base = sync.rt
+    late: Any = Interrupted(base.store, Subscription, lambda: link(sync))
+    worker = replace(base, store=late)
+
+    await sync.receive(UPDATED, subscription())
+    sync.rt = worker
+    async with sync.running(processor):
+        sync.rt = base  # who links is another process
+        await eventually(sync.is_settled)
+
+    assert await owners(sync) == ("ws_1", "ws_1")
+
+
+async def test_a_link_finds_the_subscription_that_was_placed_while_it_was_made(sync: Sync) -> None:
+    processor = FakeProcessor(customer(workspace="other"), subscription(workspace="other"))
+    await told(sync, processor, "customer.updated")
+    base = sync.rt
+
+    async def place() -> None:
+        sync.rt = base
+        await told(sync, processor, UPDATED)
+
+    late: Any = Interrupted(base.store, StripeObject, place)
+    sync.rt = replace(base, store=late)
+    await link(sync)
+
+    assert await owners(sync) == ("ws_1", "ws_1")
 
 
 async def test_unlinked_metadata_decides_again(sync: Sync) -> None:
