@@ -1,18 +1,20 @@
 """What a checkout session asks for: its lines, what is taken off them, and their sums. Pure."""
 
 from app.sandbox.stripe.discounts import cuts
+from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.proration import amount_of, round_half_away
 from app.sandbox.stripe.wire import JsonObject, new_id
 
 
-def new_line(price: JsonObject, name: str, given: JsonObject, *, is_free: bool) -> JsonObject:
-    """Return the line for a quantity of a price; during a trial it is free."""
+def new_line(price: JsonObject, name: str, given: JsonObject, session: JsonObject) -> JsonObject:
+    """Return the line for a quantity of a price; before a trial it is free."""
     quantity: int | None = given.get("quantity")
-    amount = 0 if is_free else round_half_away(amount_of(price, quantity))
+    amount = 0 if is_free(session) else round_half_away(amount_of(price, quantity))
+    limits: JsonObject = given.get("adjustable_quantity") or {}
     return {
         "id": new_id("li"),
         "object": "item",
-        "adjustable_quantity": None,
+        "adjustable_quantity": {"maximum": 99, "minimum": 1, **limits} if limits.get("enabled") else None,
         "amount_discount": 0,
         "amount_subtotal": amount,
         "amount_tax": 0,
@@ -23,6 +25,21 @@ def new_line(price: JsonObject, name: str, given: JsonObject, *, is_free: bool) 
         "price": price["id"],
         "quantity": quantity,
     }
+
+
+def is_free(session: JsonObject) -> bool:
+    """Say whether nothing is due now because a trial comes first."""
+    terms: JsonObject = session["_subscription_data"]
+    return bool(terms.get("trial_period_days") or terms.get("trial_end"))
+
+
+def with_quantity(line: JsonObject, price: JsonObject, session: JsonObject, quantity: int) -> JsonObject:
+    """Return the line with another quantity, or refuse what its limits do not allow."""
+    limits: JsonObject = line["adjustable_quantity"]
+    if not limits["minimum"] <= quantity <= limits["maximum"]:
+        raise StripeError(f"Choose a quantity from {limits['minimum']} to {limits['maximum']}.", param="quantity")
+    amount = 0 if is_free(session) else round_half_away(amount_of(price, quantity))
+    return {**line, "amount_discount": 0, "amount_subtotal": amount, "amount_total": amount, "quantity": quantity}
 
 
 def with_coupon(lines: list[JsonObject], products: list[str], coupon: JsonObject | None) -> list[JsonObject]:

@@ -45,6 +45,19 @@ def _up_to(most: int) -> Reader:
     return read_number
 
 
+def _at_least_one(path: str, value: FormValue) -> int:
+    number = _up_to(MOST_QUANTITY)(path, value)
+    if not number:
+        raise StripeError("The sandbox keeps at least one of each line.", param=path)
+    return number
+
+
+def _off(path: str, value: FormValue) -> bool:
+    if boolean(path, value):
+        raise StripeError("The sandbox does not play that in Checkout.", param=path)
+    return False
+
+
 def address(path: str, value: FormValue) -> str | None:
     """Read the address of a page."""
     given = text(path, value)
@@ -64,8 +77,15 @@ _PRICE_DATA = fields(
     unit_amount=_up_to(_MOST_AMOUNT),
     unit_amount_decimal=text,
 )
+# What an application may switch off in so many words, and the sandbox never does.
+SWITCHED_OFF: Final[dict[str, Reader]] = {
+    name: fields(enabled=_off)
+    for name in ("automatic_tax", "invoice_creation", "phone_number_collection", "tax_id_collection")
+}
 CREATABLE: Final[dict[str, Reader]] = {
+    **SWITCHED_OFF,
     "allow_promotion_codes": boolean,
+    "billing_address_collection": one_of("auto"),
     "cancel_url": address,
     "client_reference_id": text,
     "currency": text,
@@ -75,7 +95,13 @@ CREATABLE: Final[dict[str, Reader]] = {
     "discounts": list_of(fields(coupon=text, promotion_code=text)),
     "expires_at": integer,
     "line_items": list_of(
-        fields(metadata=metadata, price=text, price_data=_PRICE_DATA, quantity=_up_to(MOST_QUANTITY))
+        fields(
+            adjustable_quantity=fields(enabled=boolean, maximum=_up_to(MOST_QUANTITY), minimum=_at_least_one),
+            metadata=metadata,
+            price=text,
+            price_data=_PRICE_DATA,
+            quantity=_up_to(MOST_QUANTITY),
+        )
     ),
     "locale": text,
     "metadata": metadata,
@@ -119,7 +145,7 @@ def check(params: JsonObject, at: int, version: str) -> None:
             raise StripeError(f"You may only specify one of these parameters: {one}, {other}.", param=one)
     _check_discounts(params.get("discounts", []))
     _check_expiry(params.get("expires_at"), at)
-    read_trial_end(params.get("subscription_data") or {}, at)
+    _check_trial(params.get("subscription_data") or {}, at)
 
 
 def _check_page(ui_mode: str | None, version: str) -> None:
@@ -152,8 +178,7 @@ def _check_expiry(expires_at: int | None, at: int) -> None:
         )
 
 
-def read_trial_end(terms: JsonObject, at: int) -> int | None:
-    """Return the instant at which a trial ends that was given as an instant."""
+def _check_trial(terms: JsonObject, at: int) -> None:
     days, end = terms.get("trial_period_days"), terms.get("trial_end")
     if days is not None and end is not None:
         raise StripeError(
@@ -166,4 +191,3 @@ def read_trial_end(terms: JsonObject, at: int) -> int | None:
         raise StripeError(
             "The `trial_end` date has to be at least 2 days in the future.", param="subscription_data[trial_end]"
         )
-    return end

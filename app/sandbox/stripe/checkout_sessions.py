@@ -5,7 +5,7 @@ from typing import Final
 from app.sandbox.stripe import checkout, debits, setup_intents
 from app.sandbox.stripe.checkout_discounts import with_discount
 from app.sandbox.stripe.checkout_lines import new_line
-from app.sandbox.stripe.checkout_params import CREATABLE, KIND, check, read_trial_end
+from app.sandbox.stripe.checkout_params import CREATABLE, KIND, SWITCHED_OFF, check
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import Reader, fields, metadata, one_of, read, text
 from app.sandbox.stripe.prices import save_new
@@ -81,7 +81,7 @@ _BLANK: Final[JsonObject] = {
 
 def create(sandbox: Sandbox, call: Call) -> JsonObject:
     given = read(call.form, CREATABLE, required=("mode",))
-    params = {name: value for name, value in given.items() if value is not None}
+    params = {name: value for name, value in given.items() if value is not None and name not in SWITCHED_OFF}
     check(params, call.at, call.version)
     lines, discounts = params.pop("line_items", []), params.pop("discounts", [])
     for name in ("payment_intent_data", "setup_intent_data", "subscription_data"):
@@ -120,13 +120,11 @@ def _with_customer(sandbox: Sandbox, session: JsonObject) -> JsonObject:
 
 
 def _with_lines(sandbox: Sandbox, session: JsonObject, given: list[JsonObject], call: Call) -> JsonObject:
-    terms: JsonObject = session["_subscription_data"]
-    is_free = bool(terms.get("trial_period_days") or read_trial_end(terms, call.at))
     lines: list[JsonObject] = []
     for index, one in enumerate(given):
         price = _price_of(sandbox, one, session["mode"], f"line_items[{index}]", call)
         name: str = sandbox.store.get("product", price["product"])["name"]
-        lines.append(new_line(price, name, one, is_free=is_free))
+        lines.append(new_line(price, name, one, session))
     wanted: set[str] = {line["currency"] for line in lines} | {session["currency"] or lines[0]["currency"]}
     if len(wanted) > 1:
         raise StripeError("All prices of a Checkout Session must have the same currency.", param="line_items")

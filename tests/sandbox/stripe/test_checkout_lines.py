@@ -15,19 +15,20 @@ _PRICE: JsonObject = {
 
 
 def _line(quantity: int | None, **more: Any) -> JsonObject:
-    return new_line({**_PRICE, **more}, "Pro", {"quantity": quantity}, is_free=False)
+    return new_line({**_PRICE, **more}, "Pro", {"quantity": quantity}, {"_subscription_data": {}})
 
 
 @pytest.mark.parametrize(
-    ("quantity", "is_free", "amount"),
+    ("quantity", "terms", "amount"),
     [
-        pytest.param(3, False, 101, id="rounded once"),
-        pytest.param(3, True, 0, id="in a trial"),
-        pytest.param(None, False, 0, id="by use"),
+        pytest.param(3, {}, 101, id="rounded once"),
+        pytest.param(3, {"trial_period_days": 7}, 0, id="before a trial"),
+        pytest.param(3, {"trial_end": 9}, 0, id="before a trial until then"),
+        pytest.param(None, {}, 0, id="by use"),
     ],
 )
-def test_a_line_costs_its_price_times_its_quantity(quantity: int | None, is_free: bool, amount: int) -> None:  # noqa: FBT001
-    line = new_line(_PRICE, "Pro", {"quantity": quantity}, is_free=is_free)
+def test_a_line_costs_its_price_times_its_quantity(quantity: int | None, terms: JsonObject, amount: int) -> None:
+    line = new_line(_PRICE, "Pro", {"quantity": quantity}, {"_subscription_data": terms})
 
     assert (line["amount_subtotal"], line["amount_total"], line["amount_discount"]) == (amount, amount, 0)
 

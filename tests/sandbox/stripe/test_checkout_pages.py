@@ -140,6 +140,38 @@ async def test_who_is_known_to_have_paid_gets_no_welcome(account: Account) -> No
     assert "has prior transactions" in await _send_code(account, second, "SAVE25")
 
 
+async def test_a_quantity_is_adjusted_within_its_limits(account: Account) -> None:
+    limits = "line_items[0][adjustable_quantity]"
+    coupon = (await account.post("/v1/coupons", {"percent_off": 50}))["id"]
+    form = {f"{limits}[enabled]": "true", f"{limits}[maximum]": 5, "discounts[0][coupon]": coupon}
+    session = await open_session(account, {**form, "expand[]": "line_items"})
+    line, path = session["line_items"]["data"][0], f"/c/pay/{session['id']}/quantities"
+
+    shown = (await look(account, session)).text
+    refused = [(await account.http.post(path, data={line["id"]: typed})).text for typed in ("0", "6", "x")]
+    await account.http.post(path, data={line["id"]: "3"})
+    await submit(account, session)
+    paid = await current(account, session)
+    await account.http.post(path, data={line["id"]: "4"})
+
+    assert line["adjustable_quantity"] == {"enabled": True, "maximum": 5, "minimum": 1}
+    assert f'name="{line["id"]}" value="1" aria-label="Quantity" min="1" max="5"' in shown
+    assert ["Choose a quantity from 1 to 5." in text for text in refused] == [True, True, False]
+    assert "Invalid integer: x" in refused[2]
+    assert (paid["amount_subtotal"], paid["amount_total"]) == (15_000, 7500)
+    assert await current(account, session) == paid
+
+
+async def test_a_quantity_that_is_fixed_stays(account: Account) -> None:
+    session = await open_session(account, {"expand[]": "line_items"})
+
+    path = f"/c/pay/{session['id']}/quantities"
+    await account.http.post(path, data={session["line_items"]["data"][0]["id"]: "9"})
+
+    assert (await current(account, session))["amount_total"] == 5000
+    assert "Update quantities" not in (await look(account, session)).text
+
+
 async def test_the_bank_s_page_is_there_only_while_it_asks(account: Account) -> None:
     session = await open_session(account)
 

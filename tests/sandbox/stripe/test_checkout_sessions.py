@@ -114,6 +114,13 @@ async def test_a_price_can_be_made_with_the_session(account: Account) -> None:
             "subscription_data[trial_period_days]",
             id="two trials",
         ),
+        pytest.param({"automatic_tax[enabled]": "true"}, None, "automatic_tax[enabled]", id="taxes"),
+        pytest.param(
+            {"line_items[0][adjustable_quantity][minimum]": 0},
+            None,
+            "line_items[0][adjustable_quantity][minimum]",
+            id="none of a line",
+        ),
         pytest.param({"ui_mode": "embedded_page"}, None, "ui_mode", id="not hosted"),
         pytest.param({"unicorn": 1}, "parameter_unknown", "unicorn", id="unknown parameter"),
     ],
@@ -126,6 +133,14 @@ async def test_a_wrong_session_is_refused(account: Account, form: dict[str, Any]
 
     assert (body["error"].get("code"), body["error"]["param"]) == (code, param)
     assert (await account.get("/v1/checkout/sessions"))["data"] == []
+
+
+async def test_what_is_switched_off_is_taken(account: Account) -> None:
+    off = {f"{name}[enabled]": "false" for name in ("automatic_tax", "phone_number_collection", "tax_id_collection")}
+
+    session = await open_session(account, {**off, "billing_address_collection": "auto"})
+
+    assert (session["automatic_tax"]["enabled"], session["billing_address_collection"]) == (False, "auto")
 
 
 async def test_a_price_must_fit_the_mode(account: Account) -> None:
