@@ -117,7 +117,7 @@ def _with_failure(sandbox: Sandbox, session: JsonObject, card: Card | None, decl
         setup_intents.fail(sandbox, sandbox.store.get(setup_intents.KIND, session["setup_intent"]), None, decline)
     if session["mode"] != "payment" or not session["amount_total"]:
         return session
-    intent = _intent_of(sandbox, session, session["customer"])
+    intent = _intent_of(sandbox, session)
     method = sandbox.put(None, new_card(card, sandbox.now())) if card else None
     payments.fail(sandbox, intent, method, decline)
     return {**session, "payment_intent": intent["id"]}
@@ -190,8 +190,9 @@ def _save(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject
 def _charge(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObject:
     """Charge what is bought once, and return what the session tells of it."""
     if session["amount_total"] == 0:
-        return {"payment_status": "no_payment_required"}
-    intent = _intent_of(sandbox, session, session["customer"])
+        _withdraw(sandbox, session, "abandoned")
+        return {"payment_intent": None, "payment_status": "no_payment_required"}
+    intent = _intent_of(sandbox, session)
     is_kept = "setup_future_usage" in session["_payment_intent_data"]
     method = _method_of(sandbox, session, attempt, is_kept=is_kept)
     is_later = method is not None and debits.is_debit(method)
@@ -202,9 +203,15 @@ def _charge(sandbox: Sandbox, session: JsonObject, attempt: Attempt) -> JsonObje
     return {"payment_intent": intent["id"], "payment_status": "unpaid" if is_later else "paid"}
 
 
-def _intent_of(sandbox: Sandbox, session: JsonObject, customer: str | None) -> JsonObject:
+def _withdraw(sandbox: Sandbox, session: JsonObject, reason: str) -> None:
+    """Cancel the payment that an attempt in vain has asked for."""
+    if intent := sandbox.store.find(session["payment_intent"] or ""):
+        payments.cancel(sandbox, intent, reason)
+
+
+def _intent_of(sandbox: Sandbox, session: JsonObject) -> JsonObject:
     """Return the session's payment intent, which its first attempt makes."""
-    customer = customer or session["customer"]
+    customer: str | None = session["customer"]
     if known := sandbox.store.find(session["payment_intent"] or ""):
         return sandbox.put(known, {**known, "amount": session["amount_total"], "customer": customer})
     terms: JsonObject = session["_payment_intent_data"]
@@ -248,8 +255,7 @@ def follow_payment(sandbox: Sandbox, intent: JsonObject) -> None:
 
 def expire(sandbox: Sandbox, session: JsonObject) -> JsonObject:
     """End an open session; what it has asked for is withdrawn."""
-    if intent := sandbox.store.find(session["payment_intent"] or ""):
-        payments.cancel(sandbox, intent, "expired")
+    _withdraw(sandbox, session, "expired")
     if intent := sandbox.store.find(session["setup_intent"] or ""):
         setup_intents.cancel(sandbox, intent)
     return sandbox.put(

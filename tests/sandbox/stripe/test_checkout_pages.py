@@ -82,6 +82,21 @@ async def test_a_promotion_code_is_taken_off_and_can_be_removed(account: Account
     assert "This code is invalid." in wrong
 
 
+async def test_a_payment_that_a_code_makes_needless_is_withdrawn(account: Account) -> None:
+    await account.post("/v1/coupons", {"id": "ALL", "percent_off": 100})
+    form = {"promotion[type]": "coupon", "promotion[coupon]": "ALL", "code": "FREE"}
+    await account.post("/v1/promotion_codes", form)
+    session = await open_session(account, {"allow_promotion_codes": "true"})
+    await submit(account, session, "chargeDeclined")
+
+    await _send_code(account, session, "FREE")
+    await submit(account, session, "")
+
+    paid = await current(account, session)
+    assert (paid["status"], paid["payment_status"], paid["payment_intent"]) == ("complete", "no_payment_required", None)
+    assert (await account.get("/v1/payment_intents"))["data"][0]["status"] == "canceled"
+
+
 async def test_a_redeemed_code_is_counted_and_charged(account: Account) -> None:
     code = await _promotion_code(account, max_redemptions=1)
     session = await open_session(account, {"allow_promotion_codes": "true"})
