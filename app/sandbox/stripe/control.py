@@ -114,8 +114,11 @@ def _set(obj: JsonObject, path: str, value: Any) -> None:
 
 
 def _merged(current: Any, change: Any) -> Any:
-    """Return `current` with `change` laid over it; a hash of indices (`{"0": …}`) goes into an array."""
-    if is_array(current) and is_array(change) and all(is_hash(element) for element in [*current, *change]):
+    """Return `current` with `change` laid over it.
+
+    A hash of indices (`{"0": …}`) goes into an array, an empty array empties it.
+    """
+    if is_array(current) and is_array(change) and change and all(is_hash(element) for element in [*current, *change]):
         change = {str(index): element for index, element in enumerate(change)}
     if not is_hash(change):
         return change
@@ -135,15 +138,22 @@ def _merged_array(current: list[Any], change: JsonObject) -> list[Any]:
 
 
 def _check_references(sandbox: Sandbox, obj: JsonObject) -> None:
+    if obj["object"] == "customer" and obj["discount"] is not None:
+        _check_discounts([obj["discount"]])
     if obj["object"] != "subscription":
         return
-    if not all(is_hash(discount) for discount in obj["discounts"]):
-        raise StripeError("Give a subscription discounts by POST /v1/subscriptions/{id}.", param="discounts")
+    _check_discounts(obj["discounts"])
     items: Any = obj["items"].get("data") if is_hash(obj["items"]) else None
     if not is_array(items) or not all(is_hash(item) and isinstance(item.get("price"), str) for item in items):
         raise StripeError("Name an item's price by its id: items.data.0.price.", param="items")
     for item in items:
         sandbox.store.get("price", item["price"], param="price")
+
+
+def _check_discounts(given: Any) -> None:
+    """Refuse discounts that were not redeemed: they do not say what they take off."""
+    if not is_array(given) or not all(is_hash(discount) and is_hash(discount.get("_coupon")) for discount in given):
+        raise StripeError("Discounts are given by redeeming a coupon, and can only be taken away here.", param="set")
 
 
 def _deliver_again(sandbox: Sandbox, request: Request, _: bytes) -> JsonObject:

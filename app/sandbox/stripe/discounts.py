@@ -20,11 +20,17 @@ class Share(NamedTuple):
 
 
 def in_force(store: Store, subscription: JsonObject, at: int) -> list[JsonObject]:
-    """Return the discounts of an invoice made at that instant: the subscription's own, else its customer's."""
+    """Return the discounts of an invoice made at that instant: the subscription's own, else its customer's.
+
+    An amount in another currency is none.
+    """
     customer = store.find(subscription["customer"]) or {}
-    own: list[JsonObject] = [discount for discount in subscription["discounts"] if is_running(discount, at)]
-    inherited: JsonObject | None = customer.get("discount")
-    return own if own or not inherited or not is_running(inherited, at) else [inherited]
+    inherited: list[JsonObject] = [customer["discount"]] if customer.get("discount") else []
+    for held in (subscription["discounts"], inherited):
+        running: list[JsonObject] = [discount for discount in held if is_running(discount, at)]
+        if fitting := [one for one in running if one["_coupon"]["currency"] in (None, subscription["currency"])]:
+            return fitting
+    return []
 
 
 def is_running(discount: JsonObject, at: int) -> bool:

@@ -131,13 +131,13 @@ def _prorated(
     description = f"{words} time on {_times(item['quantity'])}{_product_name(store, price)} after {day}"
     span = (max(at, start), end)
     return {
-        **new_item(item, price, subscription, amount=amount, description=description, span=span, now=now),
+        **new_invoice_item(item, price, subscription, amount=amount, description=description, span=span, now=now),
         "proration_details": {"discount_amounts": amounts_by_share(taken, shares)},
         "_shares": {share.discount: str(share.part) for share in shares},
     }
 
 
-def new_item(
+def new_invoice_item(
     item: JsonObject,
     price: JsonObject,
     subscription: JsonObject,

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Final
 
-from app.sandbox.stripe.invoice_lines import new_item, new_line, period_of
+from app.sandbox.stripe.invoice_lines import new_invoice_item, new_line, period_of
 from app.sandbox.stripe.meter_events import usage_of
 from app.sandbox.stripe.proration import amount_of, round_half_away
 from app.sandbox.stripe.store import Store
@@ -86,5 +86,5 @@ def _usage_item(store: Store, item: JsonObject, subscription: JsonObject, at: in
     span = (_since(item), at)
     amount, quantities = _cost(store, price, subscription["customer"], span)
     description = _description(store, price)
-    made = new_item(item, price, subscription, amount=amount, description=description, span=span, now=at)
+    made = new_invoice_item(item, price, subscription, amount=amount, description=description, span=span, now=at)
     return {**made, **quantities, "discountable": True, "proration": False, "_shares": {}}

@@ -212,8 +212,26 @@ async def test_since_basil_no_amount_is_taken_off_for_ever(account: Account) -> 
     await account.post("/v1/coupons", form, **_OLD)
 
 
-async def test_only_whole_discounts_are_set_by_the_control(account: Account) -> None:
-    made = await account.subscription()
+async def test_the_control_takes_discounts_away_only(account: Account) -> None:
+    made = await account.subscription({"discounts[0][coupon]": await coupon(account)})
+    customer = f"objects/{made['customer']}"
 
-    await account.control(f"objects/{made['id']}", {"set": {"discounts": ["di_1"]}}, status=400)
-    await account.control(f"objects/{made['id']}", {"set": {"discounts": []}})
+    for wrong in (["di_1"], "di_1", [{"id": "di_1", "end": None}]):
+        await account.control(f"objects/{made['id']}", {"set": {"discounts": []}})
+        await account.control(f"objects/{made['id']}", {"set": {"discounts": wrong}}, status=400)
+    await account.control(customer, {"set": {"discount": {"id": "di_1"}}}, status=400)
+    await account.control(customer, {"set": {"discount": None, "name": "Bo"}})
+    await account.control("clock", {"by": 32 * _DAY})
+
+    assert (await account.current(made))["latest_invoice"]["total"] == 1000
+
+
+async def test_an_amount_in_another_currency_takes_nothing_off(account: Account) -> None:
+    euros = (await account.post("/v1/coupons", {"amount_off": 300, "currency": "eur"}))["id"]
+    customer = (await account.post("/v1/customers", {"coupon": euros}, **_OLD))["id"]
+
+    abroad = await account.current(await account.subscription({"customer": customer}))
+    price = (await account.price(currency="eur"))["id"]
+    at_home = await account.current(await account.subscription({"customer": customer, "items[0][price]": price}))
+
+    assert (abroad["latest_invoice"]["total"], at_home["latest_invoice"]["total"]) == (1000, 700)
