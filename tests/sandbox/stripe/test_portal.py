@@ -2,7 +2,7 @@
 
 import pytest
 from sandbox.checkout import open_session, submit, types_since
-from sandbox.portal import CANCEL, RETURN, UPDATE, configuration, offering, open_portal, portal_of
+from sandbox.portal import CANCEL, UPDATE, configuration, offering, open_portal, portal_of
 from sandbox.stripe_account import Account
 
 _DAY = 86_400
@@ -243,4 +243,3 @@ async def test_events_name_the_request_that_caused_them(account: Account) -> Non
 
     event = (await account.get("/v1/events", {"limit": 1}))["data"][0]
     assert event["request"]["id"].startswith("req_")
-    assert portal.session["return_url"] == RETURN
