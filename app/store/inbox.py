@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
-from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo import ASCENDING, DESCENDING, ReturnDocument
 
 from app.domain.stripe_event import (
     DirtyObject,
@@ -25,21 +24,20 @@ from app.domain.sync_status import StripeBacklog
 from app.ports.store import Page
 from app.ports.stripe import Lease
 from app.ports.system import Clock
+from app.store.acceptance import Acceptance
 from app.store.dead_letters import discard
 from app.store.inbox_queries import (
-    FINAL,
     NEWEST_FIRST,
     OLDEST_FIRST,
     UNSETTLED,
     failed_objects,
     held,
     listing,
-    marked,
     never_marked,
     noted,
     replayable,
 )
-from app.store.mapping import MappingError, from_fields, to_document
+from app.store.mapping import MappingError, from_fields
 from app.store.mongo import Mongo
 from app.store.parking import BATCH, parents_of_all, park_all, release
 from app.store.translation import to_date, to_instant
@@ -73,25 +71,15 @@ class MongoInbox:
         self._dirty = mongo.db["stripe_dirty"]
         self._counters = mongo.db["counters"]
         self._clock = clock
+        self._acceptance = Acceptance(mongo, clock)
 
     async def accept(self, event: StripeEvent) -> bool:
         """Store the event once and mark its object dirty; False where the event was there already."""
-        document = to_document(event)
-        if event.status in FINAL:
-            document["processedAt"] = document["receivedAt"]  # retention counts from here
-        with self._mongo.deadline():
-            try:
-                await self._events.insert_one(document)
-            except DuplicateKeyError:
-                return False
-            if event.status is StripeEventStatus.RECEIVED and event.object_type and event.object_id:
-                await self._mark(event.object_type, event.object_id)
-        return True
+        return await self._acceptance.accept(event)
 
     async def mark(self, type: str, id: str) -> None:
         """Mark an object dirty again; a dead or parked one comes to life, one that waits after a failure is due."""
-        with self._mongo.deadline():
-            await self._mark(type, id)
+        await self._acceptance.mark([ObjectName(type, id)])
 
     async def release(self, parents: Collection[str]) -> int:
         """Mark every object that is parked under one of these; return how many."""
@@ -146,16 +134,8 @@ class MongoInbox:
 
     async def mark_all(self, objects: Sequence[ObjectName]) -> None:
         """Mark many objects; see `mark`."""
-        now = self._now()
         for start in range(0, len(objects), BATCH):
-            batch = objects[start : start + BATCH]
-            marks = [UpdateOne({"_id": name.id}, marked(name.type, now), upsert=True) for name in batch]
-            with self._mongo.deadline():
-                try:
-                    await self._dirty.bulk_write(marks, ordered=False)
-                except BulkWriteError:  # another upsert of one of them came first; a second mark does no harm
-                    for name in batch:
-                        await self._mark(name.type, name.id)
+            await self._acceptance.mark(objects[start : start + BATCH])
 
     async def discard(self, wanted: Discard) -> Discarded:
         """Give dead letters up; see `dead_letters`."""
@@ -292,9 +272,10 @@ class MongoInbox:
         """
         stages = never_marked(received_before_at=received_before_at, queue=self._dirty.name, most=_MOST_FORGOTTEN)
         with self._mongo.deadline():
-            forgotten = [found async for found in await self._events.aggregate(stages)]
-            for found in forgotten:
-                await self._mark(found["type"], found["_id"])
+            forgotten = [
+                ObjectName(found["type"], found["_id"]) async for found in await self._events.aggregate(stages)
+            ]
+        await self.mark_all(forgotten)
         return len(forgotten)
 
     async def parents(self) -> AsyncIterator[Sequence[str]]:
@@ -302,13 +283,6 @@ class MongoInbox:
         found = await parents_of_all(self._mongo)
         for start in range(0, len(found), BATCH):
             yield found[start : start + BATCH]
-
-    async def _mark(self, type: str, id: str) -> None:
-        update = marked(type, self._now())
-        try:
-            await self._dirty.update_one({"_id": id}, update, upsert=True)
-        except DuplicateKeyError:  # another upsert came first: now it is there
-            await self._dirty.update_one({"_id": id}, update, upsert=True)
 
     async def _bury_unread(self, ids: Sequence[Any], token: str) -> None:
         # Left where they are, they would end every turn of every worker that takes them along.
