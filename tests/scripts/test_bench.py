@@ -23,3 +23,20 @@ def test_the_benchmark_of_an_adoption_leaves_nobody_out() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
 
     assert "in all, for 40 customers: 36 linked, 4 listed, 36 subscriptions in force" in done.stdout
+
+
+def test_the_benchmark_of_acknowledging_tells_of_webhooks_and_queries() -> None:
+    command = [sys.executable, ROOT / "scripts" / "_bench" / "stripe_ack.py", "--rounds", "1", "--seconds", "0.5"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+
+    assert len(re.findall(r"webhooks, .*/s on one core", done.stdout)) == 2
+    assert len(re.findall(r"queries, .*ratio +[\d.]+", done.stdout)) == 2
+
+
+def test_the_benchmark_of_draining_leaves_nothing() -> None:
+    command = [sys.executable, ROOT / "scripts" / "_bench" / "stripe_drain.py", "--events", "100"]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+
+    assert len(re.findall(r"100 events of 10 subscriptions, .*ratio +[\d.]+", done.stdout)) == 3
