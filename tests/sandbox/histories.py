@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sandbox.stripe_account import Account, Clock, account_of
 
 _DAY = 86_400
+_IF_PAID = {"payment_behavior": "pending_if_incomplete"}
 _CARDS = ("pm_card_visa", "pm_card_chargeCustomerFail", "pm_card_authenticationRequired")
 _COUPONS = (
     {"id": "LASTING", "percent_off": "12.5", "duration": "forever"},
@@ -23,6 +24,7 @@ _STEPS = (
     *("wait", "wait", "wait", "card", "card", "create", "quantity", "at_once", "price", "trial", "end_trial", "pay"),
     *("cancel", "at_period_end", "pause", "resume", "hold", "release", "void", "discount", "discount", "use"),
     *_OF_MONEY,
+    *("if_paid", "yearly_if_paid", "schedule", "schedule"),
 )
 steps = st.lists(st.tuples(st.sampled_from(_STEPS), st.integers(0, 40)), min_size=10, max_size=30)
 
@@ -58,12 +60,36 @@ class History:
                 await self.account.http.delete(path, params=ending)
             case "pay" | "void" if invoice:
                 await self._post(f"{invoice}/{step}", {})
-            case "pause" | "resume" if path:
-                await self._post(f"{path}/{step}", {})
+            case "schedule" if path:
+                await self._schedule(path, number)
             case _ if path:
-                await self._post(path, self._change(step, number, item, price))
-            case _:
-                pass
+                await self._alter(path, self._change(step, number, item, price))
+
+    async def _alter(self, path: str, change: dict[str, Any] | str) -> None:
+        """Change a subscription: by its fields, or by a word that has a path of its own."""
+        await (self._post(f"{path}/{change}", {}) if isinstance(change, str) else self._post(path, change))
+
+    async def _schedule(self, about: str, number: int) -> None:
+        """Let the subscription have another price later, and perhaps end after that; or leave its schedule."""
+        path, store, subscription = "/v1/subscription_schedules", self.account.sandbox.store, about.rpartition("/")[2]
+        known = store.get("subscription", subscription)["schedule"]
+        if known and number % 4 == 0:
+            await self._post(f"{path}/{known}/release", {})
+            return
+        await self._post(path, {"from_subscription": subscription})
+        known = store.get("subscription", subscription)["schedule"]
+        if known is None:
+            return
+        now = store.get("subscription_schedule", known)["phases"][0]
+        form = {
+            "end_behavior": ("release", "cancel")[number % 2],
+            "phases[0][items][0][price]": now["items"][0]["price"],
+            "phases[0][start_date]": now["start_date"],
+            "phases[0][end_date]": now["end_date"] + number * 3_600,
+            "phases[1][items][0][price]": self.prices[number % len(self.prices)],
+            "phases[1][proration_behavior]": ("create_prorations", "always_invoice", "none")[number % 3],
+        }
+        await self._post(f"{path}/{known}", form)
 
     async def move_money(self, step: str, number: int) -> None:
         kind = "refund" if step == "fail_refund" else "payment_intent" if step in _OF_PAYMENTS else "charge"
@@ -87,11 +113,13 @@ class History:
                 outcome = ("succeeded", "failed")[number % 2]
                 await self._control(f"payment_intents/{about}/authenticate", {"outcome": outcome})
 
-    def _change(self, step: str, number: int, item: str, price: str) -> dict[str, Any]:
+    def _change(self, step: str, number: int, item: str, price: str) -> dict[str, Any] | str:
         of_item = {"items[0][id]": item}
         return {
             "quantity": {**of_item, "items[0][quantity]": number},
             "at_once": {**of_item, "items[0][quantity]": number, "proration_behavior": "always_invoice"},
+            "if_paid": {**of_item, "items[0][quantity]": number, "proration_behavior": "always_invoice", **_IF_PAID},
+            "yearly_if_paid": {**of_item, "items[0][price]": self.prices[3], **_IF_PAID},
             "price": {**of_item, "items[0][price]": price},
             "discount": {"discounts[0][coupon]": _COUPONS[number % 3]["id"]} if number % 4 else {"discounts": ""},
             "trial": {"trial_end": self.account.sandbox.now() + (number + 1) * _DAY},
@@ -99,6 +127,8 @@ class History:
             "at_period_end": {"cancel_at_period_end": str(number % 2 == 0).lower()},
             "hold": {"pause_collection[behavior]": ("void", "keep_as_draft", "mark_uncollectible")[number % 3]},
             "release": {"pause_collection": ""},
+            "pause": "pause",
+            "resume": "resume",
         }[step]
 
     async def _post(self, path: str, form: dict[str, Any]) -> None:
@@ -119,6 +149,10 @@ async def lived(history: list[Step]) -> AsyncGenerator[Account]:
         prices.append(await _metered_price(account))
         for coupon in _COUPONS:
             await account.post("/v1/coupons", coupon)
+        for number, price in enumerate(prices):
+            form = {"lookup_key": f"f{number}", "name": f"Feature {number}"}
+            feature = await account.post("/v1/entitlements/features", form)
+            await account.post(f"/v1/products/{price['product']}/features", {"entitlement_feature": feature["id"]})
         customer = await account.post("/v1/customers")
         life = History(account, customer["id"], [price["id"] for price in prices])
         for step, number in (("create", 0), ("create", 1), *history):

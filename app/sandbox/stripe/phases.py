@@ -78,7 +78,7 @@ def _lay(store: Store, phase: JsonObject, path: str, begin: int, at: int) -> Jso
         "currency": prices[0]["currency"],
         "discounts": [_discount(given) for given in given_discounts],
         "end_date": end,
-        "items": [_item(item) for item in phase["items"]],
+        "items": [_item(item, price) for item, price in zip(phase["items"], prices, strict=True)],
         "metadata": phase.get("metadata") or {},
         "proration_behavior": phase.get("proration_behavior", "create_prorations"),
         "start_date": begin,
@@ -105,19 +105,20 @@ def _discount(given: JsonObject) -> JsonObject:
     return {name: given.get(name) for name in ("coupon", "discount", "promotion_code")}
 
 
-def _item(given: JsonObject) -> JsonObject:
+def _item(given: JsonObject, price: JsonObject) -> JsonObject:
+    is_metered = price["recurring"]["usage_type"] == "metered"
     return {
         "billing_thresholds": None,
         "discounts": [],
         "metadata": given.get("metadata") or {},
         "plan": given["price"],
         "price": given["price"],
-        "quantity": given.get("quantity", 1),
+        "quantity": None if is_metered else given.get("quantity", 1),
         "tax_rates": [],
     }
 
 
-def phase_of(subscription: JsonObject) -> JsonObject:
+def phase_of(store: Store, subscription: JsonObject) -> JsonObject:
     """Return what a subscription is now, as a phase that lasts for its current period."""
     items = subscription["items"]["data"]
     return {
@@ -126,7 +127,7 @@ def phase_of(subscription: JsonObject) -> JsonObject:
         "currency": subscription["currency"],
         "discounts": [_discount({"discount": held["id"]}) for held in subscription["discounts"]],
         "end_date": min(item["current_period_end"] for item in items),
-        "items": [_item(item) for item in items],
+        "items": [_item(item, store.get("price", item["price"])) for item in items],
         "metadata": subscription["metadata"],
         "proration_behavior": "create_prorations",
         "start_date": min(item["current_period_start"] for item in items),
@@ -149,21 +150,23 @@ def terms_of(phase: JsonObject) -> JsonObject:
     return {name: value for name, value in phase.items() if name not in ("end_date", "start_date")}
 
 
+def new_items(phase: JsonObject) -> list[JsonObject]:
+    """Return the phase's items as those of a new subscription are given."""
+    named = ("price", "quantity", "metadata")
+    return [{name: item[name] for name in named if item[name] is not None} for item in phase["items"]]
+
+
 def item_changes(subscription: JsonObject, phase: JsonObject) -> list[JsonObject]:
     """Return the changes that lead from the subscription's items to the phase's.
 
     An item that has the price already keeps it; the others take the prices that are left, in their order.
     """
     left: list[JsonObject] = list(subscription["items"]["data"])
-    wanted: list[JsonObject] = [
-        {name: item[name] for name in ("price", "quantity", "metadata")} for item in phase["items"]
-    ]
+    wanted = new_items(phase)
     same = [next((item for item in left if item["price"] == change["price"]), None) for change in wanted]
     left = [item for item in left if item not in same]
     for change, kept in zip(wanted, same, strict=True):
         taken = kept or (left.pop(0) if left else None)
         if taken:
             change["id"] = taken["id"]
-            if taken["quantity"] is None:
-                del change["quantity"]
     return [*wanted, *({"id": item["id"], "deleted": True} for item in left)]

@@ -11,6 +11,7 @@ from app.sandbox.stripe.phases import (
     SETTINGS,
     item_changes,
     lay_out,
+    new_items,
     params_of,
     phase_of,
     read_phases,
@@ -113,7 +114,7 @@ def _take_over(sandbox: Sandbox, params: JsonObject) -> JsonObject:
     if subscription["schedule"] or subscription["status"] not in ("active", "past_due", "trialing"):
         raise StripeError("This subscription has a schedule already or does not go on.", param="from_subscription")
     customer = sandbox.store.get("customer", subscription["customer"])
-    phase = phase_of(subscription)
+    phase = phase_of(sandbox.store, subscription)
     blank = _blank(sandbox, customer, [phase], sandbox.now())
     schedule = {**_at_phase(blank, phase), "subscription": subscription["id"]}
     made = sandbox.put(None, schedule, f"{KIND}.created")
@@ -132,8 +133,9 @@ def _started(sandbox: Sandbox, schedule: JsonObject) -> JsonObject:
     params = params_of(first, schedule["default_settings"], sandbox.now())
     if (cancel_at := _end_of_subscription(schedule)) is not None:
         params["cancel_at"] = cancel_at
-    items = [{name: item[name] for name in ("price", "quantity", "metadata")} for item in first["items"]]
-    started = subscriptions.begin(sandbox, schedule["customer"], {**params, "items": items, "schedule": schedule["id"]})
+    started = subscriptions.begin(
+        sandbox, schedule["customer"], {**params, "items": new_items(first), "schedule": schedule["id"]}
+    )
     return {**_at_phase(schedule, first), "subscription": started["id"]}
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from hypothesis import given, settings
 from sandbox.histories import Step, lived, steps
 
+from app.sandbox.stripe.entitling import ACTIVE, ATTACHED, SUMMARY
 from app.sandbox.stripe.render import render
 from app.sandbox.stripe.sandbox import API_VERSION, Sandbox
 
-_TOLD = ("subscription", "invoice", "payment_intent", "charge", "refund", "dispute")
+_TOLD = ("subscription", "subscription_schedule", "invoice", "payment_intent", "charge", "refund", "dispute")
 _GIVEN_BACK = ("failed", "canceled")
 _ENDED = ("canceled", "incomplete_expired")
 
@@ -27,6 +28,8 @@ async def check(history: list[Step]) -> None:
         check_discounts(account.sandbox)
         check_periods(account.sandbox)
         check_events(account.sandbox)
+        check_schedules(account.sandbox)
+        check_entitlements(account.sandbox)
 
 
 def check_money(sandbox: Sandbox) -> None:
@@ -93,3 +96,31 @@ def check_events(sandbox: Sandbox) -> None:
     for kind in _TOLD:
         for obj in sandbox.store.all(kind):
             assert last[obj["id"]] == render(obj, API_VERSION, sandbox.store)
+
+
+def check_schedules(sandbox: Sandbox) -> None:
+    """See that a subscription and its schedule know of each other, and go on or have ended together."""
+    for schedule in sandbox.store.all("subscription_schedule"):
+        if schedule["status"] == "active":
+            subscription = sandbox.store.get("subscription", schedule["subscription"])
+            assert (subscription["schedule"], subscription["ended_at"]) == (schedule["id"], None)
+            assert schedule["current_phase"]["start_date"] <= sandbox.now() < schedule["current_phase"]["end_date"]
+    for subscription in sandbox.store.all("subscription"):
+        if subscription["schedule"] and not subscription["ended_at"]:
+            assert sandbox.store.get("subscription_schedule", subscription["schedule"])["status"] == "active"
+
+
+def check_entitlements(sandbox: Sandbox) -> None:
+    """See that the customer has the features of what it is subscribed to, and was told so."""
+    store = sandbox.store
+    wanted = {
+        link["entitlement_feature"]
+        for subscription in store.all("subscription")
+        if subscription["status"] in ("active", "past_due", "paused", "trialing")
+        for item in subscription["items"]["data"]
+        for link in store.having(ATTACHED, "product", store.get("price", item["price"])["product"])
+    }
+    summaries = [event for event in store.all("event") if event["type"] == f"{SUMMARY}.updated"]
+    told = summaries[0]["data"]["object"]["entitlements"]["data"] if summaries else []
+    assert {entitlement["feature"] for entitlement in store.all(ACTIVE)} == wanted
+    assert {entitlement["feature"] for entitlement in told} == wanted

@@ -179,6 +179,21 @@ async def test_a_phase_has_discounts_of_its_own(account: Account, prices: Prices
     assert (subscription["discounts"], subscription["latest_invoice"]["total"]) == ([], 1000)
 
 
+async def test_metered_items_have_no_quantity(account: Account, prices: Prices) -> None:
+    metered = (await account.price(**{"recurring[usage_type]": "metered"}))["id"]
+    three = {"price": prices.cheap, "items[0][quantity]": 3}
+    schedule = await schedule_of(account, three, {"price": metered}, three)
+    assert schedule["phases"][1]["items"][0]["quantity"] is None
+
+    await account.control("clock", {"by": _JANUARY + _DAY})
+    second = await subscription_of(account, schedule)
+    await account.control("clock", {"by": 28 * _DAY})
+    third = await subscription_of(account, schedule)
+
+    assert "quantity" not in second["items"]["data"][0]
+    assert third["items"]["data"][0]["quantity"] == 3
+
+
 async def test_taken_over_a_subscription_keeps_its_discounts(account: Account) -> None:
     coupon = (await account.post("/v1/coupons", {"percent_off": 50, "duration": "forever"}))["id"]
     subscription = await account.subscription({"discounts[0][coupon]": coupon})
