@@ -81,9 +81,13 @@ class BillingEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="
 
 
 class BillingEventFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Which events are asked for; None and no types are any. They were recorded in `[from_at, to_at)`."""
+    """Which events are asked for; None and no types are any. They were recorded in `[from_at, to_at)`.
+
+    With `workspace_id`, those of `customer_id` too that were recorded before anybody knew whose they are.
+    """
 
     workspace_id: str | None = None
+    customer_id: str | None = None
     types: tuple[BillingEventType, ...] = ()
     from_at: Instant | None = None
     to_at: Instant | None = None

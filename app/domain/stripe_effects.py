@@ -191,6 +191,8 @@ def _changes(
 ) -> Iterator[BillingEventType]:
     """Yield what may happen to an object again and again."""
     toggled = known is not None and known.gone != after.gone
+    if known is not None and known.raw == after.raw and not toggled:
+        return  # we have learned to read more out of the same
     match facts:
         case CustomerFacts() if was is not None and was != facts and not after.gone:
             yield _T.CUSTOMER_UPDATED

@@ -20,7 +20,7 @@ from app.graphql.types.entitlement import Entitlement, EntitlementSet
 from app.graphql.types.stripe_backfill import StripeBackfill
 from app.graphql.types.sync_status import SyncStatus
 from app.graphql.types.usage import UsageThreshold
-from app.services.billing_events import follow
+from app.services.billing_events import follow, owned
 from app.services.stripe_backfill import current_backfill
 
 RETRY_S = 0.5
@@ -102,7 +102,7 @@ class Live:
         wanted = BillingEventFilter(workspace_id=owner, types=tuple(dict.fromkeys(types or ())))
         async with aclosing(follow(info.context.rt, wanted)) as events:
             async for event in events:
-                yield BillingEvent.from_domain(event)
+                yield BillingEvent.from_domain(owned(info.context.rt, event))
 
     @strawberry.subscription(
         directives=requires(*OPERATES), description="How true RAM is: now, and again whenever it differs."

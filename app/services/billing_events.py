@@ -28,10 +28,15 @@ async def tell(rt: Runtime, events: Sequence[BillingEvent]) -> None:
     publish(rt, events)
 
 
-def check_filter(wanted: BillingEventFilter) -> None:
-    """Raise `ValidationError` for a filter that nothing can match."""
+def asked_for(rt: Runtime, wanted: BillingEventFilter) -> BillingEventFilter:
+    """Complete a filter: a workspace's events are also those of its customer that nobody could name the workspace of.
+
+    Raises `ValidationError` for a filter that nothing can match.
+    """
     if wanted.from_at is not None and wanted.to_at is not None and wanted.to_at <= wanted.from_at:
         raise ValidationError.of("to", "OUT_OF_RANGE", "`to` must be later than `from`")
+    state = rt.cache.state(wanted.workspace_id) if wanted.workspace_id is not None else None
+    return msgspec.structs.replace(wanted, customer_id=state.workspace.stripe_customer_id if state else None)
 
 
 async def follow(rt: Runtime, wanted: BillingEventFilter) -> AsyncGenerator[BillingEvent]:
@@ -45,7 +50,7 @@ async def follow(rt: Runtime, wanted: BillingEventFilter) -> AsyncGenerator[Bill
     with rt.cache.feed.subscribe(billing_topic(wanted.workspace_id)) as changes:
         while True:
             try:
-                async for event in _since(rt, wanted, newest_at - _OVERLAP_MS):
+                async for event in _since(rt, asked_for(rt, wanted), newest_at - _OVERLAP_MS):
                     is_news = event.id not in seen and (is_begun or event.recorded_at >= began_at)
                     seen[event.id] = event.recorded_at
                     if is_news:
@@ -79,7 +84,14 @@ def outgoing(rt: Runtime, events: Sequence[BillingEvent], written: Iterable[Reco
     if not events:
         return []
     mirrors = {record.id: record for record in written if isinstance(record, StripeObject)}
-    return [_owned(rt, event) for event in events if not _is_brought_along(rt, event, mirrors)]
+    return [owned(rt, event) for event in events if not _is_brought_along(rt, event, mirrors)]
+
+
+def owned(rt: Runtime, event: BillingEvent) -> BillingEvent:
+    """Name the workspace of an event that only names its customer, as far as it is known by now."""
+    if event.workspace_id is not None or event.customer_id is None:
+        return event
+    return msgspec.structs.replace(event, workspace_id=rt.cache.workspace_of_customer(event.customer_id))
 
 
 def publish(rt: Runtime, events: Iterable[BillingEvent]) -> None:
@@ -107,9 +119,3 @@ def _is_brought_along(rt: Runtime, event: BillingEvent, mirrors: Mapping[str, St
 def _subscriptions_of(rt: Runtime, customer_id: str) -> list[Subscription]:
     state = rt.cache.state(rt.cache.workspace_of_customer(customer_id) or "")
     return [sub for sub in state.subscriptions if sub.stripe_customer_id == customer_id] if state else []
-
-
-def _owned(rt: Runtime, event: BillingEvent) -> BillingEvent:
-    if event.workspace_id is not None or event.customer_id is None:
-        return event
-    return msgspec.structs.replace(event, workspace_id=rt.cache.workspace_of_customer(event.customer_id))

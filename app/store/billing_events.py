@@ -82,8 +82,11 @@ def _document(event: BillingEvent) -> Raw:
 
 def _listing(wanted: BillingEventFilter, after: tuple[int, str] | None, *, newest_first: bool) -> Raw:
     found: Raw = {}
+    either: list[list[Raw]] = []
     if wanted.workspace_id is not None:
-        found["workspaceId"] = wanted.workspace_id
+        own: Raw = {"workspaceId": wanted.workspace_id}
+        unowned: Raw = {"workspaceId": None, "customerId": wanted.customer_id}
+        either.append([own, unowned] if wanted.customer_id else [own])
     if wanted.types:
         found["type"] = {"$in": [wanted_type.value for wanted_type in wanted.types]}
     within = {"$gte": wanted.from_at, "$lt": wanted.to_at}
@@ -91,10 +94,10 @@ def _listing(wanted: BillingEventFilter, after: tuple[int, str] | None, *, newes
         at, last = after
         within["$lte" if newest_first else "$gte"] = at  # the index's bound, so that no page reads those before it
         beyond = "$lt" if newest_first else "$gt"
-        found["$or"] = [{"recordedAt": {beyond: to_date(at)}}, {"_id": {beyond: last}}]
+        either.append([{"recordedAt": {beyond: to_date(at)}}, {"_id": {beyond: last}}])
     if bounds := {operator: to_date(at) for operator, at in within.items() if at is not None}:
         found["recordedAt"] = bounds
-    return found
+    return found | ({"$and": [{"$or": clauses} for clauses in either]} if either else {})
 
 
 def _readable(raw: Raw) -> list[BillingEvent]:

@@ -190,7 +190,7 @@ class BillingEventDocument(StoredDocument):
         indexes: ClassVar[Sequence[IndexModel]] = (
             *(
                 IndexModel([*((name, ASCENDING) for name in of), *NEWEST_FIRST])
-                for of in ((), ("workspaceId",), ("type",))
+                for of in ((), ("workspaceId",), ("customerId",), ("type",))
             ),
             expiring("recordedAt"),
         )

@@ -47,7 +47,7 @@ def mirror(facts: StripeFacts | None, **fields: Any) -> StripeObject:
             "version": 1,
             "incarnation": "i",
             "type": "invoice",
-            "raw": "{}",
+            "raw": str(facts),
             "source": StripeSource.FETCH,
             "facts": facts,
             **fields,
@@ -312,6 +312,12 @@ def test_a_payload_is_enough_for_what_is_not_money() -> None:
     assert told(None, mirror(CustomerFacts(created_at=NOW), source=StripeSource.EVENT)) == ["customer.created"]
     assert told(None, young(provisional=True)) == ["subscription.created", "subscription.activated"]
     assert told(young(provisional=True), young(version=2)) == []
+
+
+def test_to_read_more_out_of_the_same_is_no_change() -> None:
+    before = mirror(ProductFacts(name="Pro"), raw="{}")
+
+    assert told(before, mirror(ProductFacts(name="Pro", features=("sso",)), raw="{}", norm_version=9)) == []
 
 
 def test_a_mirror_that_cannot_be_read_tells_nothing() -> None:

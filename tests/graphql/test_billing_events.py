@@ -67,6 +67,18 @@ async def test_what_happened_is_listed_the_newest_first(api: Api) -> None:
     assert await listed(api, **window) == ["in_3", "in_2"]
 
 
+async def test_what_was_recorded_before_its_workspace_was_known_is_the_workspaces_once_it_is(api: Api) -> None:
+    await tell(api.rt, [told(1, workspace_id=None, customer_id="cus_1"), told(2, workspace_id="ws_2")])
+    assert await listed(api, w="acme") == []
+
+    await commit(api.rt, SYSTEM, "link", [workspace("ws_3", external_id="new", version=0, stripe_customer_id="cus_1")])
+
+    assert await listed(api, w="new", t=["INVOICE_PAID"]) == ["in_1"]
+    assert await listed(api, w="acme") == []
+    whose = (await api.data("{ billingEvents(types: INVOICE_PAID) { nodes { workspaceId } } }"))["billingEvents"]
+    assert [node["workspaceId"] for node in whose["nodes"]] == ["ws_2", "ws_3"]
+
+
 async def test_pages_follow_one_another_and_know_their_listing(api: Api) -> None:
     await tell(api.rt, [told(number, recorded_at=NOW) for number in range(5)])
 

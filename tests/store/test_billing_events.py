@@ -80,6 +80,8 @@ async def test_beside_records_an_event_that_is_there_stays_and_stops_nobody(rt: 
     [
         ({}, [5, 4, 3, 2, 1]),
         ({"workspace_id": "ws_2"}, [2]),
+        ({"workspace_id": "ws_2", "customer_id": "cus_1"}, [4, 2]),
+        ({"workspace_id": "ws_2", "customer_id": "cus_2"}, [2]),
         ({"types": (T.INVOICE_VOIDED, T.CATALOG_CHANGED)}, [4, 3]),
         ({"from_at": NOW + 2, "to_at": NOW + 4}, [3, 2]),
         ({"workspace_id": "ws_1", "types": (T.INVOICE_PAID,), "to_at": NOW + 5}, [1]),

@@ -10,7 +10,7 @@ from app.graphql.pagination import Connection, connection_of, page_size, read_ti
 from app.graphql.permissions import READS_EVENTS, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.billing_event import BillingEvent
-from app.services.billing_events import check_filter
+from app.services.billing_events import asked_for, owned
 
 
 @strawberry.type
@@ -33,16 +33,16 @@ class BillingEventQueries:
     ) -> Connection[BillingEvent]:
         events, cursors, size = info.context.rt.billing_events, info.context.cursors, page_size(first)
         kinds = tuple(dict.fromkeys(types or ()))
-        check_filter(domain.BillingEventFilter(types=kinds, from_at=from_, to_at=to))
         listing = f"billingEvents:{workspace_id or ''}:{','.join(sorted(kinds))}:{from_ or ''}:{to or ''}"
         start = read_timed_key(cursors.read(listing, after))
         owner = None if workspace_id is None else await info.context.workspace_id(workspace_id) or workspace_id
-        wanted = domain.BillingEventFilter(workspace_id=owner, types=kinds, from_at=from_, to_at=to)
+        given = domain.BillingEventFilter(workspace_id=owner, types=kinds, from_at=from_, to_at=to)
+        wanted = asked_for(info.context.rt, given)
         page = await events.page(wanted, after=start, first=size)
         return connection_of(
             page,
             after=after,
             cursor=lambda event: cursors.write(listing, timed_key(event.recorded_at, event.id)),
-            translate=BillingEvent.from_domain,
+            translate=lambda event: BillingEvent.from_domain(owned(info.context.rt, event)),
             count=lambda: events.count(wanted),
         )

@@ -22,6 +22,7 @@ from app.graphql.types.node import Node
 from app.graphql.types.stripe_event import StripeEvent, with_queue
 from app.graphql.types.usage import UsageEvent
 from app.graphql.types.workspace import Subscription, Workspace, workspace_of
+from app.services.billing_events import owned
 
 STRIPE_EVENT: Final = "evt"
 
@@ -94,7 +95,7 @@ async def _audit_entry(info: Info, id: str) -> AuditEntry | None:
 
 async def _billing_event(info: Info, id: str) -> BillingEvent | None:
     found = await info.context.rt.billing_events.event(id) if is_storable(id) else None
-    return BillingEvent.from_domain(found) if found else None
+    return BillingEvent.from_domain(owned(info.context.rt, found)) if found else None
 
 
 async def _usage_event(info: Info, id: str) -> UsageEvent | None:

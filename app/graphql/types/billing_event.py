@@ -72,7 +72,7 @@ class BillingEvent(Node):
     )
     recorded_at: DateTime = strawberry.field(description="When this service learned of it.")
     workspace_id: strawberry.ID | None = strawberry.field(
-        description="Our id of whose billing it is; null for the catalogue, and where no workspace was known then."
+        description="Our id of whose billing it is; null for the catalogue, and where no workspace is known."
     )
     customer_id: strawberry.ID | None = strawberry.field(description="Stripe's id of the customer, where there is one.")
     object_type: str = strawberry.field(description="Stripe's name for the type of what it is about: `subscription`.")

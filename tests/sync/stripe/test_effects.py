@@ -163,6 +163,28 @@ async def test_what_is_given_back_is_told_as_it_grows(sync: Sync) -> None:
     ]
 
 
+async def test_of_money_nothing_is_told_until_it_is_fetched_and_then_once(sync: Sync) -> None:
+    objects = [invoice(), charge("ch_1", amount_refunded=300), payment_intent("pi_1", status="succeeded")]
+    for _ in range(2):
+        for object in objects:  # noqa: A001 - Stripe's word
+            await sync.receive(f"{object['object']}.updated", object)
+        await sync.receive("invoice.payment_failed", invoice())
+        await sync.settle(None)
+    mirror = await sync.mirror("in_1")
+    assert mirror is not None
+    assert await told(sync) == []
+
+    for _ in range(2):
+        for object in objects:  # noqa: A001 - Stripe's word
+            await sync.inbox.mark(object["object"], object["id"])
+        await sync.settle(FakeProcessor(*objects, life()))
+
+    money = Counter(name for name in await types(sync) if not name.startswith("subscription."))
+    assert money == Counter(
+        ["invoice.created", "invoice.finalized", "invoice.paid", "payment.succeeded", "payment.refunded"]
+    )
+
+
 async def test_two_workers_tell_each_once(sync: Sync) -> None:
     subs = [life(id=f"sub_{n}", status="trialing", trial_start=T0, trial_end=T0 + 2 * DAY) for n in range(12)]
     processor = FakeProcessor(*subs)
