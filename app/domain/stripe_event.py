@@ -136,13 +136,17 @@ class Discarded(msgspec.Struct, frozen=True):
 
 
 class DirtyObject(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
-    """An object of which something is to be learned. `sequence` counts the marks: a mark during work is not lost."""
+    """An object of which something is to be learned. `sequence` counts the marks: a mark during work is not lost.
+
+    `released` is one that has waited for a parent and of which nothing was heard since.
+    """
 
     id: str
     type: str
     sequence: int
     attempts: int = 0
     last_error: str | None = None
+    released: bool = False
 
 
 class FetchedObject(msgspec.Struct, frozen=True, gc=False):

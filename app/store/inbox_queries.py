@@ -93,6 +93,7 @@ def marked(type: str, now: datetime) -> list[Document]:
         "attempts": {"$cond": [is_pending, "$attempts", 0]},
         "state": StripeObjectState.PENDING.value,
         "parkedUnder": [],
+        "released": False,
     }
     return [{"$set": fields}]
 

@@ -162,6 +162,7 @@ class StripeDirtyDocument(StoredDocument):
     failed_at: datetime | None = None
     lease_token: Text | None = None
     parked_under: list[Text]
+    released: bool = False
 
     class Settings:
         name = "stripe_dirty"

@@ -42,6 +42,7 @@ async def release(mongo: Mongo, parents: Collection[str], *, at: int) -> int:
         "dueAt": now,
         "parkedUnder": [],
         "attempts": 0,
+        "released": True,
     }
     waiting: dict[str, Any] = {"state": _PARKED, "parkedUnder": {"$in": list(parents)}}
     with mongo.deadline():

@@ -10,7 +10,7 @@ import msgspec
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
 from app.domain.stripe_event import DirtyObject, ObjectName, StripeEvent, StripeEventStatus, StripeTrace
-from app.domain.stripe_object import SYNCED_TYPES, StripeObject
+from app.domain.stripe_object import SYNCED_TYPES, StripeObject, StripeSource
 from app.domain.sync_status import StripeSyncMode, StripeWork
 from app.ports.stripe import (
     ApiFailingError,
@@ -29,7 +29,7 @@ from sync.stripe.backoff import Backoff
 from sync.stripe.batch import Batches
 from sync.stripe.follow_up import follow_up
 from sync.stripe.notices import tell_notices
-from sync.stripe.readings import Reading, from_event, from_fetched, phase_of
+from sync.stripe.readings import Reading, from_event, from_fetched, from_mirror, phase_of
 from sync.stripe.verdict import Fate, Verdict
 from sync.stripe.wire import DecodeError
 
@@ -172,10 +172,21 @@ class StripeWorker:
         """
         if self._processor is None:
             return await self._apply_payloads(dirty, events), None
+        if known := await self._kept(dirty, events):
+            return await self._batches.submit([known]), None
         sequence = await self._queue.fetch_sequence()
         at = self._rt.clock.now_at()
         fetched = await self._processor.retrieve(dirty.type, dirty.id)
         return await self._batches.submit([from_fetched(fetched, sequence=sequence, at=at, events=events)]), at
+
+    async def _kept(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Reading | None:
+        """Return what was read of an object that only waited for its parent: it need not be asked for again."""
+        if not dirty.released or any(event.status is not StripeEventStatus.PARKED for event in events):
+            return None
+        mirror = (await self._rt.store.read(Kind.STRIPE_OBJECT, [dirty.id])).get(dirty.id)
+        if not isinstance(mirror, StripeObject) or mirror.source is not StripeSource.FETCH or mirror.gone:
+            return None
+        return from_mirror(mirror)
 
     async def _apply_payloads(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
         verdicts: dict[str, Verdict] = {}

@@ -13,7 +13,7 @@ from app.domain.change import Record
 from app.domain.errors import ConflictError
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.stripe_object import StripeObject
-from app.domain.subscription import Subscription
+from app.domain.subscription import Subscription, SubscriptionStatus
 from app.ports.store import RecordStore
 from app.services.stripe_links import (
     LinkCustomerInput,
@@ -200,6 +200,31 @@ async def test_unlinked_metadata_decides_again(sync: Sync) -> None:
     assert (await sync.workspace()).stripe_customer_id is None
     with pytest.raises(ConflictError, match="by its metadata"):
         await unlink_customer(sync.rt, ADMIN, UnlinkCustomerInput(idempotency_key="v", customer_id="cus_1"))
+
+
+async def test_what_waited_need_not_be_asked_for_again(sync: Sync) -> None:
+    processor = FakeProcessor(customer(), subscription())
+    await told(sync, processor)
+    processor.asked.clear()
+
+    await link(sync)
+    await sync.settle(processor)
+
+    assert (await owners(sync), processor.asked) == (("ws_1", "ws_1"), [])
+
+
+async def test_what_was_told_of_again_while_it_waited_is_asked_for(sync: Sync) -> None:
+    processor = FakeProcessor(customer(), subscription())
+    await told(sync, processor)
+    processor.put(subscription(status="past_due"))
+    await sync.receive(UPDATED, subscription(status="past_due"))
+
+    await link(sync)
+    await sync.settle(processor)
+
+    sub = await sync.subscription()
+    assert sub is not None
+    assert (sub.status, sub.workspace_id) == (SubscriptionStatus.PAST_DUE, "ws_1")
 
 
 async def test_without_a_key_a_customer_is_linked_before_anything_is_known_of_it(sync: Sync) -> None:
