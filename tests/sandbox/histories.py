@@ -22,7 +22,7 @@ Step = tuple[str, int]
 # Time passes and cards change more often than the rest, for most of what happens, happens by itself.
 _STEPS = (
     *("wait", "wait", "wait", "card", "card", "create", "quantity", "at_once", "price", "trial", "end_trial", "pay"),
-    *("cancel", "at_period_end", "pause", "resume", "hold", "release", "void", "discount", "discount", "use"),
+    *("cancel", "at_period_end", "pause", "resume", "hold", "release", "void", "discount", "item_discount", "use"),
     *_OF_MONEY,
     *("if_paid", "yearly_if_paid", "schedule", "schedule"),
 )
@@ -122,6 +122,7 @@ class History:
             "yearly_if_paid": {**of_item, "items[0][price]": self.prices[3], **_IF_PAID},
             "price": {**of_item, "items[0][price]": price},
             "discount": {"discounts[0][coupon]": _COUPONS[number % 3]["id"]} if number % 4 else {"discounts": ""},
+            "item_discount": {**of_item, "items[0][discounts][0][coupon]": _COUPONS[number % 3]["id"]},
             "trial": {"trial_end": self.account.sandbox.now() + (number + 1) * _DAY},
             "end_trial": {"trial_end": "now"},
             "at_period_end": {"cancel_at_period_end": str(number % 2 == 0).lower()},

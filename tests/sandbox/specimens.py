@@ -66,7 +66,9 @@ async def discounts(account: Account, product: str) -> list[Any]:
     once = (await account.post("/v1/coupons", {"amount_off": 50, "currency": "usd"}))["id"]
     customer = (await account.post("/v1/customers", {"coupon": once}, **OLD_VERSION))["id"]
     inheriting = await account.subscription({"customer": customer})
-    discounted = await account.subscription({"discounts[0][coupon]": lasting})
+    discounted = await account.subscription(
+        {"discounts[0][coupon]": lasting, "items[0][discounts][0][coupon]": lasting, "expand[]": "items.data.discounts"}
+    )
     await account.change(discounted, {"items[0][quantity]": 3})
     whole = {"expand[0]": "discounts.source.coupon", "expand[1]": "latest_invoice.total_discount_amounts.discount"}
     gone = await account.post("/v1/coupons", {"amount_off": 5, "currency": "usd"})

@@ -11,7 +11,7 @@ from app.sandbox.stripe.invoicing import DRAFT_S, finalize, issue, mark_uncollec
 from app.sandbox.stripe.metered_lines import cut_off, is_metered, last_lines, usage_line
 from app.sandbox.stripe.payment_methods import default_method
 from app.sandbox.stripe.periods import next_period_end
-from app.sandbox.stripe.redemptions import follow
+from app.sandbox.stripe.redemptions import follow, held_by
 from app.sandbox.stripe.sandbox import Sandbox
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.wire import JsonObject
@@ -50,7 +50,7 @@ def first_invoice(sandbox: Sandbox, created: JsonObject) -> JsonObject:
 def _save(sandbox: Sandbox, before: JsonObject | None, after: JsonObject) -> JsonObject:
     """Store the subscription, and redeem its new discounts."""
     saved = sandbox.save(before, after)
-    follow(sandbox, before["discounts"] if before else [], after["discounts"])
+    follow(sandbox, held_by(before) if before else [], held_by(after))
     return saved
 
 

@@ -148,6 +148,7 @@ def _check_references(sandbox: Sandbox, obj: JsonObject) -> None:
         raise StripeError("Name an item's price by its id: items.data.0.price.", param="items")
     for item in items:
         sandbox.store.get("price", item["price"], param="price")
+        _check_discounts(item["discounts"])
 
 
 def _check_discounts(given: Any) -> None:

@@ -19,18 +19,23 @@ class Share(NamedTuple):
     part: Fraction
 
 
-def in_force(store: Store, subscription: JsonObject, at: int) -> list[JsonObject]:
-    """Return the discounts of an invoice made at that instant: the subscription's own, else its customer's.
+def in_force(
+    store: Store, subscription: JsonObject, at: int, instead: list[JsonObject] | None = None
+) -> list[JsonObject]:
+    """Return the discounts of an invoice made at that instant: the items', then the subscription's or `instead`.
 
-    An amount in another currency is none.
+    A subscription without any has its customer's. An amount in another currency is none.
     """
     customer = store.find(subscription["customer"]) or {}
     inherited: list[JsonObject] = [customer["discount"]] if customer.get("discount") else []
-    for held in (subscription["discounts"], inherited):
-        running: list[JsonObject] = [discount for discount in held if is_running(discount, at)]
-        if fitting := [one for one in running if one["_coupon"]["currency"] in (None, subscription["currency"])]:
-            return fitting
-    return []
+    of_items: list[JsonObject] = [one for item in subscription["items"]["data"] for one in item["discounts"]]
+    own = _fitting(subscription["discounts"], subscription, at) or _fitting(inherited, subscription, at)
+    return [*_fitting(of_items, subscription, at), *(own if instead is None else instead)]
+
+
+def _fitting(held: list[JsonObject], subscription: JsonObject, at: int) -> list[JsonObject]:
+    currencies = (None, subscription["currency"])
+    return [one for one in held if is_running(one, at) and one["_coupon"]["currency"] in currencies]
 
 
 def is_running(discount: JsonObject, at: int) -> bool:
@@ -47,11 +52,28 @@ def taken_off(lines: list[JsonObject], discounts: list[JsonObject]) -> list[Json
     taken: list[list[JsonObject]] = [[] for _ in lines]
     for discount in discounts:
         coupon: JsonObject = discount["_coupon"]
-        for index, amount in enumerate(cuts(coupon, products, left)):
+        for index, amount in enumerate(cuts(coupon, products, _open_to(discount, lines, left))):
             if amount:
                 left[index] -= amount
                 taken[index].append({"amount": amount, "discount": discount["id"]})
-    return [{**line, "discount_amounts": amounts} for line, amounts in zip(lines, taken, strict=True)]
+    return [
+        {**line, "discount_amounts": amounts, "discounts": _own(discounts, line)}
+        for line, amounts in zip(lines, taken, strict=True)
+    ]
+
+
+def _open_to(discount: JsonObject, lines: list[JsonObject], left: list[int]) -> list[int]:
+    """Return what is left of the lines that the discount is for: an item's is for its own."""
+    item: str | None = discount["subscription_item"]
+    return [amount if item in (None, item_of(line)) else 0 for amount, line in zip(left, lines, strict=True)]
+
+
+def item_of(line: JsonObject) -> str:
+    return line["parent"]["subscription_item_details"]["subscription_item"]
+
+
+def _own(discounts: list[JsonObject], line: JsonObject) -> list[str]:
+    return [discount["id"] for discount in discounts if discount["subscription_item"] == item_of(line)]
 
 
 def cuts(coupon: JsonObject, products: list[str], left: list[int]) -> list[int]:
@@ -90,12 +112,7 @@ def total_amounts(lines: list[JsonObject], discounts: list[JsonObject]) -> list[
 def shares_to_come(store: Store, subscription: JsonObject, lines: list[JsonObject], at: int) -> dict[str, list[Share]]:
     """Return by subscription item what part the discounts that last would take off these lines of whole periods."""
     lasting = [each for each in in_force(store, subscription, at) if each["_coupon"]["duration"] != "once"]
-    return {
-        line["parent"]["subscription_item_details"]["subscription_item"]: _shares(
-            line["discount_amounts"], line["amount"]
-        )
-        for line in taken_off(lines, lasting)
-    }
+    return {item_of(line): _shares(line["discount_amounts"], line["amount"]) for line in taken_off(lines, lasting)}
 
 
 def shares_billed(store: Store, item: JsonObject) -> list[Share]:

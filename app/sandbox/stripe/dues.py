@@ -74,7 +74,7 @@ def _of_subscription(subscription: JsonObject) -> dict[str, int | None]:
     if status not in (*_BILLED, "trialing", "paused"):
         return {}
     cancel_at = _instant(subscription["cancel_at"])
-    known: dict[str, int | None] = {CANCEL: cancel_at, DISCOUNT_END: _first_end(subscription.get("discounts"))}
+    known: dict[str, int | None] = {CANCEL: cancel_at, DISCOUNT_END: _first_end(_discounts_of(subscription))}
     if is_hash(pause := subscription["pause_collection"]):
         known[COLLECTION_RESUME] = _instant(pause.get("resumes_at"))
     if is_hash(pending := subscription.get("pending_update")):
@@ -89,6 +89,11 @@ def _of_subscription(subscription: JsonObject) -> dict[str, int | None]:
     if renewal is not None and (cancel_at is None or cancel_at > renewal):
         known[UPCOMING] = renewal - UPCOMING_NOTICE_S
     return known
+
+
+def _discounts_of(subscription: JsonObject) -> list[object]:
+    held = (subscription.get("discounts"), *(item.get("discounts") for item in subscription["items"]["data"]))
+    return [discount for discounts in held if is_array(discounts) for discount in discounts]
 
 
 def _first_end(discounts: object) -> int | None:

@@ -83,12 +83,12 @@ def new_invoice(
 ) -> JsonObject:
     """Return a draft of these lines, of the invoice items that wait for one, and of `more`; nothing is stored yet.
 
-    The discounts taken off it are those in force at the instant `at` (by default now), unless others are given.
+    The discounts taken off it are those in force at the instant `at` (by default now), or the given ones instead of
+    the subscription's.
     """
     waiting = [*reversed(pending_items(sandbox, subscription["id"])), *(more or [])]
     own_id = new_id("in")
-    if discounts is None:
-        discounts = in_force(sandbox.store, subscription, sandbox.now() if at is None else at)
+    discounts = in_force(sandbox.store, subscription, sandbox.now() if at is None else at, discounts)
     every = [{**line, "invoice": own_id} for line in (*map(line_of, waiting), *lines)]
     customer = sandbox.store.find(subscription["customer"]) or {}
     return {
@@ -101,7 +101,7 @@ def new_invoice(
         "customer": subscription["customer"],
         **{f"customer_{name}": customer.get(name) for name in ("address", "email", "name", "phone", "tax_exempt")},
         "default_payment_method": subscription["default_payment_method"],
-        "discounts": [discount["id"] for discount in discounts],
+        "discounts": [discount["id"] for discount in discounts if discount["subscription_item"] is None],
         "parent": {
             "quote_details": None,
             "subscription_details": {"metadata": subscription["metadata"], "subscription": subscription["id"]},
@@ -198,7 +198,7 @@ def _recount(sandbox: Sandbox, draft: JsonObject) -> JsonObject:
     counted = recounted(sandbox.store, lines, draft["customer"])
     if counted == lines:
         return draft
-    discounts = [sandbox.store.get(KIND, discount) for discount in draft["discounts"]]
+    discounts = [sandbox.store.get(KIND, each["discount"]) for each in draft["total_discount_amounts"]]
     changed = {**draft, **_sums(counted, discounts)}
     use_up(sandbox, changed)
     return sandbox.save(draft, changed)

@@ -15,9 +15,15 @@ _SUPPORTED: Final = _CHANGING | {"off_session", "payment_behavior", "proration_b
 
 def check(params: JsonObject) -> None:
     """Refuse what cannot wait, if the parameters of an update ask for waiting."""
-    if params.get("payment_behavior") == BEHAVIOR and (others := sorted(params.keys() - _SUPPORTED)):
+    if params.get("payment_behavior") != BEHAVIOR:
+        return
+    others = sorted(params.keys() - _SUPPORTED)
+    if any("discounts" in item for item in params.get("items", [])):
+        others.append("items[discounts]")
+    if others:
         raise StripeError(
-            f"With `payment_behavior=pending_if_incomplete` {', '.join(others)} cannot be changed.", param=others[0]
+            f"With `payment_behavior=pending_if_incomplete` {', '.join(others)} cannot be changed.",
+            param=others[0].partition("[")[0],
         )
 
 

@@ -44,25 +44,48 @@ def redeem_for_subscription(
     store: Store, subscription: JsonObject, asked: list[JsonObject], at: int
 ) -> list[JsonObject]:
     """Return the discounts that the subscription is to have; nothing is stored or counted yet."""
-    cart = Cart(subscription["customer"], subscription["currency"], _worth(store, subscription))
-    held = {discount["id"]: discount for discount in subscription["discounts"]}
-    chosen: list[JsonObject] = []
+    cart = Cart(subscription["customer"], subscription["currency"], _worth(store, subscription["items"]["data"]))
+    wanted = kept_of(subscription["discounts"], asked, "discounts")
+    return _redeem_all(store, wanted, cart, "discounts", at, {"subscription": subscription["id"]})
+
+
+def kept_of(held: list[JsonObject], asked: list[JsonObject], path: str) -> list[JsonObject]:
+    """Return what is asked for, with those discounts whole that are held already."""
+    known = {discount["id"]: discount for discount in held}
     for index, given in enumerate(asked):
-        path = f"discounts[{index}]"
-        if kept := given.get("discount"):
-            if kept not in held:
-                raise no_such(KIND, kept, param=f"{path}[discount]")
-            chosen.append(held[kept])
-        else:
-            made = redeem(store, given, cart, path, at)
-            chosen.append(
-                {**made, "checkout_session": given.get("checkout_session"), "subscription": subscription["id"]}
-            )
-    return chosen
+        if given.get("discount") and given["discount"] not in known:
+            raise no_such(KIND, given["discount"], param=f"{path}[{index}][discount]")
+    return [known[given["discount"]] if given.get("discount") else given for given in asked]
 
 
-def _worth(store: Store, subscription: JsonObject) -> int:
-    items: list[JsonObject] = subscription["items"]["data"]
+def _redeem_all(
+    store: Store, wanted: list[JsonObject], cart: Cart, path: str, at: int, owner: JsonObject
+) -> list[JsonObject]:
+    """Return the discounts, those made of what is not one yet."""
+    return [
+        given
+        if given.get("object") == KIND
+        else {
+            **redeem(store, given, cart, f"{path}[{index}]", at),
+            "checkout_session": given.get("checkout_session"),
+            **owner,
+        }
+        for index, given in enumerate(wanted)
+    ]
+
+
+def with_items_redeemed(store: Store, subscription: JsonObject, at: int) -> JsonObject:
+    """Return the subscription whose items have the discounts that they ask for; nothing is stored or counted yet."""
+    items: list[JsonObject] = []
+    for index, item in enumerate(subscription["items"]["data"]):
+        cart = Cart(subscription["customer"], subscription["currency"], _worth(store, [item]))
+        owner = {"subscription": subscription["id"], "subscription_item": item["id"]}
+        path = f"items[{index}][discounts]"
+        items.append({**item, "discounts": _redeem_all(store, item["discounts"], cart, path, at, owner)})
+    return {**subscription, "items": {**subscription["items"], "data": items}}
+
+
+def _worth(store: Store, items: list[JsonObject]) -> int:
     return sum(round_half_away(amount_of(store.get("price", item["price"]), item["quantity"])) for item in items)
 
 
@@ -180,16 +203,25 @@ def drop(sandbox: Sandbox, owner: JsonObject, is_over: Callable[[JsonObject], bo
     gone = [discount for discount in held if is_over(discount)]
     if gone:
         kept = [discount for discount in held if discount not in gone]
-        left: JsonObject = {"discounts": kept} if owner["object"] == "subscription" else {"discount": None}
         follow(sandbox, held, kept)
-        sandbox.save(owner, {**owner, **left})
+        sandbox.save(owner, _with_only(owner, kept))
     return gone
 
 
+def _with_only(owner: JsonObject, kept: list[JsonObject]) -> JsonObject:
+    if owner["object"] == "customer":
+        return {**owner, "discount": None}
+    items = [
+        {**item, "discounts": [one for one in item["discounts"] if one in kept]} for item in owner["items"]["data"]
+    ]
+    left = [one for one in owner["discounts"] if one in kept]
+    return {**owner, "discounts": left, "items": {**owner["items"], "data": items}}
+
+
 def held_by(owner: JsonObject) -> list[JsonObject]:
-    """Return the discounts of a subscription, or of a customer, who has one at most."""
+    """Return the discounts of a subscription and its items, or of a customer, who has one at most."""
     if owner["object"] == "subscription":
-        return owner["discounts"]
+        return [*owner["discounts"], *(one for item in owner["items"]["data"] for one in item["discounts"])]
     return [owner["discount"]] if owner.get("discount") else []
 
 
@@ -208,7 +240,7 @@ def delete_of_subscription(sandbox: Sandbox, call: Call) -> JsonObject:
 
 def _delete(sandbox: Sandbox, call: Call, kind: str) -> JsonObject:
     read(call.form, {})
-    gone = drop(sandbox, sandbox.store.get(kind, call.id), lambda _: True)
+    gone = drop(sandbox, sandbox.store.get(kind, call.id), lambda discount: discount["subscription_item"] is None)
     if not gone:
         raise StripeError(f"No active discount for {kind}: {call.id}", status=404, code="resource_missing")
     return {**gone[0], "deleted": True}

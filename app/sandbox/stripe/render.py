@@ -97,7 +97,8 @@ def _render_subscription(subscription: JsonObject, version: str, store: Store) -
 def _render_item(item: JsonObject, version: str, store: Store) -> JsonObject:
     price = render(store.get("price", item["price"]), version, store)
     shown = {key: value for key, value in item.items() if not key.startswith("_")}
-    rendered = {**shown, "price": price, "plan": _plan_of(price)}
+    discounts = [discount["id"] for discount in item["discounts"]]
+    rendered = {**shown, "discounts": discounts, "price": price, "plan": _plan_of(price)}
     if rendered["quantity"] is None:  # metered
         del rendered["quantity"]
     if version < BASIL:

@@ -2,7 +2,7 @@
 
 from app.sandbox.stripe.errors import StripeError
 from app.sandbox.stripe.forms import FormValue, Reader, boolean, fields, instant, integer, metadata, one_of, text
-from app.sandbox.stripe.redemptions import read_discounts, redeem_for_subscription
+from app.sandbox.stripe.redemptions import read_discounts, redeem_for_subscription, with_items_redeemed
 from app.sandbox.stripe.resources import with_changes
 from app.sandbox.stripe.store import Store
 from app.sandbox.stripe.subscription_items import with_item_changes, with_period
@@ -120,6 +120,7 @@ def with_params(subscription: JsonObject, params: JsonObject, store: Store, at: 
     if subscription["ended_at"] and params.keys() - _AFTER_END:
         raise StripeError("A canceled subscription can only update its cancellation_details and metadata.")
     changed = with_item_changes(store, subscription, params.pop("items", []), at)
+    changed = with_items_redeemed(store, changed, at)
     if params.pop("billing_cycle_anchor", None) == "now":
         changed = {**with_period(changed, at, None, store), "billing_cycle_anchor": at}
     if (trial_end := params.pop("trial_end", None)) is not None:

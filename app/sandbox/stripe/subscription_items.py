@@ -3,13 +3,16 @@
 from app.sandbox.stripe.errors import StripeError, missing, no_such
 from app.sandbox.stripe.forms import boolean, fields, integer, list_of, metadata, read, text
 from app.sandbox.stripe.periods import add_interval
+from app.sandbox.stripe.redemptions import kept_of, read_discounts
 from app.sandbox.stripe.resources import merge_metadata
 from app.sandbox.stripe.sandbox import Call, Sandbox
 from app.sandbox.stripe.store import PAGE_READERS, Store, page
 from app.sandbox.stripe.wire import JsonObject, new_id
 
-read_new = list_of(fields(price=text, quantity=integer, metadata=metadata))
-read_changes = list_of(fields(id=text, price=text, quantity=integer, metadata=metadata, deleted=boolean))
+read_new = list_of(fields(discounts=read_discounts, price=text, quantity=integer, metadata=metadata))
+read_changes = list_of(
+    fields(discounts=read_discounts, id=text, price=text, quantity=integer, metadata=metadata, deleted=boolean)
+)
 
 
 def new_item(store: Store, subscription: str, given: JsonObject, path: str, at: int) -> JsonObject:
@@ -23,7 +26,7 @@ def new_item(store: Store, subscription: str, given: JsonObject, path: str, at: 
         "created": at,
         "current_period_end": period_end(price, at),
         "current_period_start": at,
-        "discounts": [],
+        "discounts": given.get("discounts") or [],
         "metadata": merge_metadata({}, given.get("metadata") or {}),
         "price": price["id"],
         "quantity": None if metered else given.get("quantity", 1),
@@ -99,6 +102,8 @@ def _with_change(store: Store, item: JsonObject, change: JsonObject, path: str, 
     changed = {**item, "quantity": change.get("quantity", item["quantity"])}
     if "metadata" in change:
         changed["metadata"] = merge_metadata(item["metadata"], change["metadata"])
+    if "discounts" in change:
+        changed["discounts"] = kept_of(item["discounts"], change["discounts"], f"{path}[discounts]")
     if not change.get("price") or change["price"] == item["price"]:
         return changed
     price = sellable_price(store, change, path)

@@ -107,6 +107,27 @@ async def test_a_coupon_for_a_product_leaves_the_others_alone(account: Account) 
     assert [len(line["discount_amounts"]) for line in invoice["lines"]["data"]] == [1, 0]
 
 
+async def test_an_item_s_discount_comes_first_and_is_for_its_line_alone(account: Account) -> None:
+    half, tenth = await coupon(account, percent_off=50), await coupon(account, percent_off=10)
+    items = {"items[0][discounts][0][coupon]": half, "items[1][price]": (await account.price(unit_amount=300))["id"]}
+
+    subscription = await account.current(await account.subscription({**items, "discounts[0][coupon]": tenth}))
+
+    invoice, item = subscription["latest_invoice"], subscription["items"]["data"][0]
+    assert [[taken["amount"] for taken in line["discount_amounts"]] for line in invoice["lines"]["data"]] == [
+        [500, 50],
+        [30],
+    ]
+    assert [line["discounts"] for line in invoice["lines"]["data"]] == [item["discounts"], []]
+    assert (invoice["discounts"], invoice["total"]) == (subscription["discounts"], 720)
+    assert {taken["discount"] for taken in invoice["total_discount_amounts"]} == {
+        *item["discounts"],
+        *subscription["discounts"],
+    }
+    preview = await account.post(_PREVIEW, {"subscription": subscription["id"], "discounts": ""})
+    assert preview["total"] == 800
+
+
 async def test_a_customer_s_discount_is_for_subscriptions_that_have_none(account: Account) -> None:
     old = {"Stripe-Version": "2025-02-24.acacia"}
     customer = (await account.post("/v1/customers", {"coupon": await coupon(account)}, **old))["id"]
@@ -162,8 +183,13 @@ _AMOUNTS = st.integers(0, 5000)
 _PERCENTS = st.decimals("0.01", 100, places=2).map(float)
 
 
-def _line(amount: int, product: str) -> dict[str, Any]:
-    return {"amount": amount, "discountable": amount >= 0, "pricing": {"price_details": {"product": product}}}
+def _line(amount: int, product: str, item: str) -> dict[str, Any]:
+    return {
+        "amount": amount,
+        "discountable": amount >= 0,
+        "parent": {"subscription_item_details": {"subscription_item": item}},
+        "pricing": {"price_details": {"product": product}},
+    }
 
 
 def _discount(percent: float | None, amount: int, products: list[str]) -> dict[str, Any]:
@@ -177,11 +203,15 @@ _COUPONS = st.builds(
 
 
 @given(
-    lines=st.lists(st.builds(_line, st.integers(-3000, 5000), st.sampled_from("abc")), max_size=6),
-    coupons=st.lists(_COUPONS, max_size=3),
+    lines=st.lists(
+        st.builds(_line, st.integers(-3000, 5000), st.sampled_from("abc"), st.sampled_from("xyz")), max_size=6
+    ),
+    coupons=st.lists(st.tuples(_COUPONS, st.none() | st.sampled_from("xy")), max_size=3),
 )
 def test_no_line_is_taken_more_off_than_it_comes_to(lines: list[Any], coupons: list[Any]) -> None:
-    discounts = [{"id": f"di_{index}", "_coupon": each} for index, each in enumerate(coupons)]
+    discounts = [
+        {"id": f"di_{index}", "subscription_item": item, "_coupon": each} for index, (each, item) in enumerate(coupons)
+    ]
 
     for line, discounted in zip(lines, taken_off(lines, discounts), strict=True):
         taken = [each["amount"] for each in discounted["discount_amounts"]]

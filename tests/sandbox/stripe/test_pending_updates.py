@@ -168,7 +168,10 @@ async def test_with_the_subscription_it_ends(account: Account) -> None:
     assert (await account.delete(f"/v1/subscriptions/{changed['id']}"))["pending_update"] is None
 
 
-@pytest.mark.parametrize(("name", "value"), [("metadata[a]", "1"), ("cancel_at_period_end", "true")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("metadata[a]", "1"), ("cancel_at_period_end", "true"), ("items[0][discounts][0][coupon]", "TEN")],
+)
 async def test_only_what_is_charged_may_wait(account: Account, name: str, value: str) -> None:
     subscription = await subscription_with(account)
 

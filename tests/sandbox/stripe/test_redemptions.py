@@ -235,3 +235,25 @@ async def test_an_amount_in_another_currency_takes_nothing_off(account: Account)
     at_home = await account.current(await account.subscription({"customer": customer, "items[0][price]": price}))
 
     assert (abroad["latest_invoice"]["total"], at_home["latest_invoice"]["total"]) == (1000, 700)
+
+
+async def test_an_item_s_discounts_are_kept_used_up_and_removed(account: Account) -> None:
+    once, lasting = await coupon(account, duration="once"), await coupon(account, percent_off=5)
+    made = await account.subscription({"items[0][discounts][0][coupon]": once})
+    path = f"/v1/subscriptions/{made['id']}"
+
+    given = await account.change(made, {"items[0][discounts][0][coupon]": lasting, "discounts[0][coupon]": lasting})
+    held = given["items"]["data"][0]["discounts"]
+    kept = await account.change(made, {"items[0][discounts][0][discount]": held[0], "items[0][quantity]": 2})
+    await account.delete(f"{path}/discount")
+    left = await account.get(path, {"expand[]": "items.data.discounts"})
+    none = await account.change(made, {"items[0][discounts]": ""})
+
+    assert (await account.current(made))["latest_invoice"]["total"] == 800
+    assert kept["items"]["data"][0]["discounts"] == held
+    (discount,) = left["items"]["data"][0]["discounts"]
+    assert (left["discounts"], discount["subscription_item"]) == ([], made["items"]["data"][0]["id"])
+    assert none["items"]["data"][0]["discounts"] == []
+    told = ["created", "deleted", "created", "created", "deleted", "deleted"]
+    assert await discount_events(account) == [f"discount.{verb}" for verb in told]
+    await account.change(made, {"items[0][discounts][0][discount]": "di_none"}, status=400)
