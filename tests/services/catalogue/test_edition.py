@@ -1,7 +1,7 @@
 """Writes of the catalogue that come at the same moment: each is decided on what the one before it wrote."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -11,11 +11,10 @@ from support.clock import SequentialIds
 from support.records import feature
 from support.runtime import ADMIN, put, running
 
-from app.domain.audit import AuditEntry
-from app.domain.change import Kind, Record
+from app.domain.change import Kind
 from app.domain.errors import CatalogueFault, CatalogueFaultsError, ConflictError, UnavailableError, ValidationError
 from app.domain.plan import FeatureType, Plan, PlanPrice
-from app.ports.store import RecordStore, StoredResult
+from app.ports.store import RecordStore
 from app.runtime import Runtime
 from app.services import plans
 from app.services.catalogue.applying import Applied, ApplyCatalogueInput, apply_catalogue
@@ -48,12 +47,12 @@ class Meeting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    async def write(self, records: Sequence[Record], audit: Sequence[AuditEntry], result: StoredResult | None) -> None:
+    async def write(self, *arguments: Any, **named: Any) -> None:
         barrier, self._barrier = self._barrier, None
         if barrier is not None:
             async with asyncio.timeout(10):
                 await barrier.wait()
-        await self._store.write(records, audit, result)
+        await self._store.write(*arguments, **named)
 
 
 def meeting(replicas: Replicas) -> Replicas:
