@@ -243,7 +243,8 @@ async def test_a_replay_writes_and_tells_everything_again(sync: Sync) -> None:
     processor = FakeProcessor(subscription(workspace="ws_1"))
     told = await sync.receive(CREATED, subscription(workspace="ws_1"))
     await sync.settle(processor)
-    before = await sync.subscription()
+    before, effects = await sync.subscription(), sync.mongo.db["billing_events"]
+    told_once = await effects.count_documents({})
 
     with sync.rt.cache.feed.subscribe("ws_1") as pushes:
         await sync.inbox.mark("subscription", "sub_1")
@@ -254,6 +255,22 @@ async def test_a_replay_writes_and_tells_everything_again(sync: Sync) -> None:
 
     assert (await sync.subscription(), is_pushed) == (before, False)
     assert await sync.mongo.db["audit"].count_documents({"kind": Kind.SUBSCRIPTION.value}) == 1
+    assert await effects.count_documents({}) == told_once > 0
+
+
+async def test_a_user_who_returns_from_checkout_before_the_webhook_is_shown_nothing(sync: Sync) -> None:
+    stripe = FakeLists(customer(workspace="ws_1"), subscription(start_date=T0))
+    await sync.receive("customer.created", customer(workspace="ws_1"))
+    await sync.settle(stripe)
+    assert not has_access(sync)
+
+    await Lists(sync.rt, sync.inbox, stripe).sync_customer("cus_1")  # as the page asks on return: `syncCustomer`
+    shown, before = has_access(sync), await sync.subscription()
+    await sync.receive(CREATED, subscription(start_date=T0))
+    await sync.settle(stripe)
+
+    assert shown
+    assert await sync.subscription() == before
 
 
 async def test_only_the_embedded_first_page_of_a_list_is_read(sync: Sync) -> None:
