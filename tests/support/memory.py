@@ -219,7 +219,8 @@ class MemoryInbox:
         for name, parents in objects.items():
             dirty = self._database.dirty.setdefault(name.id, Dirty(name.id, name.type, state=S.PARKED))
             if dirty.state is S.PARKED:
-                dirty.parked_under, dirty.sequence = tuple(parents), dirty.sequence + 1
+                dirty.parked_under, dirty.sequence, dirty.attempts = tuple(parents), dirty.sequence + 1, 0
+                dirty.marked_at = dirty.due_at = self._clock.now_at()
             else:
                 await self.mark(name.type, name.id)
         await self._step("all parked")
