@@ -123,7 +123,7 @@ class SyncControl:
             reconciled, _ = await self._jobs.read(RECONCILE_JOB, StripeReconcile)
             api = await self._backoff.look()
         except UnavailableError:
-            backlog, work, reconciled, api = None, None, None, self._backoff.state
+            backlog, work, reconciled, api = None, None, None, self._backoff.states
         refused = reconciled.trouble if reconciled else None
         mode = self.stripe.mode if self._works or work is None else work.mode
         return StripeSyncStatus(

@@ -87,8 +87,10 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
 class WorkQueue(Protocol):
     """The worker's side of the inbox."""
 
-    async def lease(self, *, limit: int, until_at: int, in_turn: bool = False) -> list[Lease]:
-        """Take objects that are due and not leased: those that wait the longest.
+    async def lease(
+        self, *, limit: int, until_at: int, without: Collection[str] = (), in_turn: bool = False
+    ) -> list[Lease]:
+        """Take objects that are due and not leased, but none of the types `without`: those that wait the longest.
 
         With `in_turn` those that were not tried for the longest time, so that one that always fails holds up no other.
         """

@@ -158,9 +158,12 @@ class MongoInbox:
             oldest_pending_at=to_instant(oldest["markedAt"]) if oldest else None,
         )
 
-    async def lease(self, *, limit: int, until_at: int, in_turn: bool = False) -> list[Lease]:
+    async def lease(
+        self, *, limit: int, until_at: int, without: Collection[str] = (), in_turn: bool = False
+    ) -> list[Lease]:
         """Take objects that are due and not leased; see `WorkQueue`."""
         due: _Document = {"state": _PENDING, "dueAt": {"$lte": self._now()}}
+        due |= {"type": {"$nin": list(without)}} if without else {}
         order = [("dueAt" if in_turn else "markedAt", ASCENDING)]
         with self._mongo.deadline():
             found = await self._dirty.find(due, {"_id": 1}, sort=order, limit=limit).to_list()
@@ -298,14 +301,8 @@ class MongoInbox:
 
     async def _give_back(self, lease: Lease) -> None:
         now = self._now()
-        due: _Document = {
-            "leaseToken": None,
-            "markedAt": now,
-            "dueAt": now,
-            "attempts": 0,
-            "lastError": None,
-            "failedAt": None,
-        }
+        due: _Document = {"leaseToken": None, "markedAt": now, "dueAt": now, "attempts": 0}
+        due |= {"lastError": None, "failedAt": None}
         await self._dirty.update_one(held(lease, unmarked=False), {"$set": due})
 
     def _now(self) -> datetime:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from app.domain.stripe_backoff import ApiState, after_answer, after_failure, after_refusal, after_trial
+from app.domain.stripe_backoff import EVERYTHING, ApiStates
 from app.domain.stripe_event import FetchedObject
 from app.ports.jobs import JobStates
 from app.ports.stripe import (
@@ -39,49 +39,49 @@ class Backoff:
         self._fresh_s = fresh_s
         self._revision = 0
         self._read_at_s: float | None = None
-        self.state = ApiState()
-        """As it was last seen."""
+        self.states = ApiStates()
+        """As they were last seen."""
 
-    async def look(self) -> ApiState:
-        """Return the state as it is now."""
-        state, self._revision = await self._jobs.read(JOB, ApiState)
-        self.state, self._read_at_s = state or ApiState(), asyncio.get_running_loop().time()
-        return self.state
+    async def look(self) -> ApiStates:
+        """Return the states as they are now."""
+        states, self._revision = await self._jobs.read(JOB, ApiStates)
+        self.states, self._read_at_s = states or ApiStates(), asyncio.get_running_loop().time()
+        return self.states
 
-    async def most_at_a_time(self, concurrency: int) -> int:
-        """Return how many requests may be made at a time, of so many: all, none, or one to see if it answers again."""
-        state = await self._known()
-        if state.left_alone_ms(self._clock.now_at()):
-            return 0
-        return 1 if state.is_failing else concurrency
+    async def known(self) -> ApiStates:
+        """Return the states as they were not long ago."""
+        now_s = asyncio.get_running_loop().time()
+        if self._read_at_s is not None and now_s - self._read_at_s < self._fresh_s:
+            return self.states
+        return await self.look()
 
-    async def enter(self) -> None:
-        """Return where the API may be asked now; while it fails, for one request of all processes.
+    async def enter(self, type: str) -> None:
+        """Return where the API may be asked for this type now; while it fails, for one request of all processes.
 
         Raises `ApiFailingError` where it is left alone.
         """
-        state = await self._known()
-        if not state.trouble:
+        if not (await self.known()).states:
             return
-        state, now_at = await self.look(), self._clock.now_at()
-        if left_ms := state.left_alone_ms(now_at):
-            raise _left_alone(state, left_ms)
-        if not state.is_failing:
+        states, now_at = await self.look(), self._clock.now_at()
+        if left_ms := states.left_alone_ms(type, now_at):
+            raise _left_alone(states, left_ms)
+        if not (states.of(type).is_failing or states.of(EVERYTHING).is_failing):
             return
-        tried = after_trial(state, now_at)
+        tried = states.after_trial(type, now_at)
         if not await self._jobs.write(JOB, tried, revision=self._revision):
-            raise _left_alone(state, tried.left_alone_ms(now_at))  # another process was quicker
+            raise _left_alone(states, tried.left_alone_ms(type, now_at))  # another process was quicker
 
-    async def failed(self, error: ProcessorUnavailableError) -> bool:
+    async def failed(self, type: str, error: ProcessorUnavailableError) -> bool:
         """Note a failure; tell whether the object that was asked for may be at fault: whether others were answered."""
         at, jitter = self._clock.now_at(), self._jitter()
         may_be_its_own = not error.slow_down
 
-        def change(state: ApiState) -> ApiState:
+        def change(states: ApiStates) -> ApiStates:
             nonlocal may_be_its_own
-            may_be_its_own = may_be_its_own and state.failures == 0
-            return after_failure(
-                state,
+            was_well = not (states.of(type).failures or states.of(EVERYTHING).failures)
+            may_be_its_own = may_be_its_own and was_well
+            return states.after_failure(
+                type,
                 str(error),
                 at=at,
                 asked_s=error.retry_after_s or 0,
@@ -92,29 +92,25 @@ class Backoff:
         await self._change(change)
         return may_be_its_own
 
-    async def refused(self, error: ProcessorRefusedError) -> None:
+    async def refused(self, type: str, error: ProcessorRefusedError) -> None:
         """Note that the API answers, and what it refuses."""
-        await self._change(lambda _: after_refusal(str(error)))
+        at = self._clock.now_at()
+        await self._change(lambda states: states.after_refusal(type, str(error), at))
 
-    async def answered(self) -> None:
+    async def answered(self, type: str) -> None:
         """Note that the API answers."""
-        if self.state != ApiState():
-            await self._change(lambda _: after_answer())
+        at = self._clock.now_at()
+        if self.states.after_answer(type, at) != self.states:
+            await self._change(lambda states: states.after_answer(type, at))
 
-    async def _known(self) -> ApiState:
-        now_s = asyncio.get_running_loop().time()
-        if self._read_at_s is not None and now_s - self._read_at_s < self._fresh_s:
-            return self.state
-        return await self.look()
-
-    async def _change(self, change: Callable[[ApiState], ApiState]) -> None:
+    async def _change(self, change: Callable[[ApiStates], ApiStates]) -> None:
         for _ in range(_TRIES):
             before = await self.look()
             after = change(before)
             if after == before:
                 return
             if await self._jobs.write(JOB, after, revision=self._revision):
-                self.state, self._revision = after, self._revision + 1
+                self.states, self._revision = after, self._revision + 1
                 return
 
 
@@ -130,32 +126,32 @@ class PatientProcessor:
 
     async def retrieve(self, type: str, id: str) -> FetchedObject:
         """Fetch one object; see `PaymentProcessor`."""
-        return await self._ask(partial(self._processor.retrieve, type, id))
+        return await self._ask(type, partial(self._processor.retrieve, type, id))
 
     async def list_page(self, listing: Listing, *, after: str | None) -> ListedPage:
         """Read one page; see `ProcessorLists`."""
-        return await self._ask(partial(self._processor.list_page, listing, after=after))
+        return await self._ask(listing.type, partial(self._processor.list_page, listing, after=after))
 
-    async def _ask(self, request: Callable[[], Awaitable[T]]) -> T:
-        await self._backoff.enter()
+    async def _ask(self, type: str, request: Callable[[], Awaitable[T]]) -> T:
+        await self._backoff.enter(type)
         try:
             answer = await request()
         except ProcessorUnavailableError as error:
-            if await self._backoff.failed(error):
+            if await self._backoff.failed(type, error):
                 raise
             raise ApiFailingError(str(error), retry_after_s=error.retry_after_s) from error
         except ProcessorRefusedError as error:
-            await self._backoff.refused(error)
+            await self._backoff.refused(type, error)
             raise
         except CursorGoneError:
-            await self._backoff.answered()
+            await self._backoff.answered(type)
             raise
-        await self._backoff.answered()
+        await self._backoff.answered(type)
         return answer
 
 
-def _left_alone(state: ApiState, left_ms: int) -> ApiFailingError:
+def _left_alone(states: ApiStates, left_ms: int) -> ApiFailingError:
     left_s = left_ms / 1000
     return ApiFailingError(
-        f"Stripe is left alone for {left_s:.0f} s: {state.trouble}", retry_after_s=left_s, was_asked=False
+        f"Stripe is left alone for {left_s:.0f} s: {states.trouble}", retry_after_s=left_s, was_asked=False
     )

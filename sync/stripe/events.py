@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
+from app.domain.stripe_backoff import EVERYTHING, ApiStates
 from app.domain.stripe_event import DirtyObject, ObjectName, StripeEvent, StripeEventStatus, StripeTrace
 from app.domain.stripe_object import SYNCED_TYPES, StripeObject, StripeSource
 from app.domain.sync_status import StripeSyncMode, StripeWork
@@ -114,14 +115,15 @@ class StripeWorker:
                 await self._bell.wait(self._poll_s)
 
     async def _take(self, well: Callable[[], None]) -> list[Lease]:
-        most, is_failing = self._concurrency, False
-        if self._processor is not None:
-            most = await self._backoff.most_at_a_time(most)
-            is_failing = self._backoff.state.is_failing
-        if most <= len(self._held):
+        limit = self._concurrency - len(self._held)
+        states = ApiStates() if self._processor is None else await self._backoff.known()
+        now_at = self._rt.clock.now_at()
+        left_alone = states.left_alone(now_at)
+        if limit <= 0 or EVERYTHING in left_alone:
             return []
-        until_at = self._rt.clock.now_at() + _LEASE_MS
-        leases = await self._queue.lease(limit=most - len(self._held), until_at=until_at, in_turn=is_failing)
+        leases = await self._queue.lease(
+            limit=limit, until_at=now_at + _LEASE_MS, without=left_alone, in_turn=states.is_failing
+        )
         well()
         return leases
 

@@ -107,7 +107,7 @@ async def test_what_stripe_refuses_another_process_is_told(sync: Sync) -> None:
 
     found = await told(control_of(sync, FakeProcessor(), works=True))
 
-    assert (found.trouble, found.backoff) == ("invalid API key", None)
+    assert (found.trouble, found.backoff) == ("customer: invalid API key", None)
 
 
 async def test_while_the_database_is_away_it_tells_what_it_knew_last(sync: Sync) -> None:

@@ -68,7 +68,9 @@ class ReconcileStatus:
 @strawberry.type(directives=requires(*OPERATES), description="Why Stripe's API is left alone for a while.")
 class StripeBackoff:
     until_at: DateTime = strawberry.field(description="When it is asked again, by one process first.")
-    reason: str = strawberry.field(description="What it answered, or that it did not.")
+    reason: str = strawberry.field(
+        description="What it answered, or that it did not; after the type that was asked for where others still are."
+    )
 
 
 @strawberry.type(
@@ -97,7 +99,7 @@ class StripeSyncStatus:
         "process works on the events. Null while all is well."
     )
     backoff: StripeBackoff | None = strawberry.field(
-        description="Until when no process asks Stripe's API; null while it may be asked."
+        description="Until when no process asks Stripe's API, or for the type that `reason` names; null while all may."
     )
     drift: int | None = strawberry.field(
         description="Objects found changed with no event that told of it, since ever; 0 is healthy, and "

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from support.stripe import FakeProcessor, Sync, customer, eventually, subscription, syncing
 
-from app.domain.stripe_backoff import ApiState
+from app.domain.stripe_backoff import ApiStates
 from app.domain.stripe_event import StripeEventStatus
 from app.ports.stripe import (
     ApiFailingError,
@@ -71,12 +71,14 @@ async def test_what_one_process_meets_all_leave_alone_lists_too(sync: Sync, stri
     for asking in (one, two, one):
         await ask(asking)
 
-    with pytest.raises(ApiFailingError, match="left alone for 6 s: status 500") as caught:
+    with pytest.raises(ApiFailingError, match="left alone for 6 s: customer: status 500") as caught:
         await two.list_page(Listing("customer"), after=None)
+    stripe.error = None
+    await two.list_page(Listing("price"), after=None)
 
     assert not caught.value.was_asked
     assert caught.value.retry_after_s == 6
-    assert stripe.asked == ["cus_1"] * 3
+    assert stripe.asked == ["cus_1"] * 3 + ["price"]
 
 
 async def test_only_the_first_failure_may_be_the_objects_own(sync: Sync, stripe: Stripe) -> None:
@@ -135,7 +137,7 @@ async def test_the_answer_to_one_failure_lets_all_in(sync: Sync, stripe: Stripe)
     stripe.error = None
 
     assert await ask(two) is None
-    assert await sync.backoff().look() == ApiState()
+    assert await sync.backoff().look() == ApiStates()
 
 
 async def test_too_many_requests_hold_all_up_and_blame_no_object(sync: Sync, stripe: Stripe) -> None:
@@ -170,7 +172,7 @@ async def test_a_refusal_is_told_and_holds_nobody_up(sync: Sync, stripe: Stripe)
     stripe.error = None
     await ask(two)
 
-    assert (told.trouble, told.is_failing, len(stripe.asked)) == ("invalid API key", False, 3)
+    assert (told.trouble, told.is_failing, len(stripe.asked)) == ("customer: invalid API key", False, 3)
     assert (await sync.backoff().look()).trouble is None
 
 
@@ -184,6 +186,25 @@ async def test_one_that_has_not_looked_lately_learns_of_it(sync: Sync, stripe: S
 
     assert was_asked(await ask(two))
     assert not was_asked(await ask(two))
+
+
+async def test_while_one_type_fails_the_others_are_worked_on(sync: Sync, stripe: Stripe) -> None:
+    def fail(id: str) -> None:
+        if id.startswith("sub_"):
+            raise ProcessorUnavailableError("status 500")
+
+    stripe.before = fail
+    for number in range(8):
+        await sync.receive(UPDATED, subscription(f"sub_{number}"))
+    async with sync.running(stripe, concurrency=2):
+        await eventually(lambda: is_failing(sync))
+        for number in range(5):
+            stripe.put(customer(f"cus_{number}"))
+            await sync.receive("customer.created", customer(f"cus_{number}"))
+        await eventually(lambda: "cus_4" in stripe.asked)
+
+    assert sum(asked.startswith("sub_") for asked in stripe.asked) == 3
+    assert (await sync.inbox.backlog()).dead == 0
 
 
 async def test_two_workers_try_a_failing_api_as_often_as_one_would(sync: Sync, stripe: Stripe) -> None:

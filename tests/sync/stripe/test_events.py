@@ -26,7 +26,7 @@ from support.stripe import (
 
 from app.domain.change import Kind
 from app.domain.errors import UnavailableError
-from app.domain.stripe_backoff import ApiState
+from app.domain.stripe_backoff import ApiStates
 from app.domain.stripe_event import StripeEventStatus
 from app.domain.stripe_object import StripeSource
 from app.domain.subscription import SubscriptionStatus
@@ -447,14 +447,14 @@ async def test_while_the_api_is_down_nothing_is_buried_and_all_comes_in_afterwar
         assert len(processor.asked) == asked  # one backoff for all: nobody hammers
         is_down = False
         await eventually(lambda: later(sync, worker) and sync.is_settled())
-        assert (await sync.backoff().look()) == ApiState()
+        assert (await sync.backoff().look()) == ApiStates()
 
     assert {await status_of(sync, f"sub_{n}") for n in range(5)} == {S.ACTIVE}
 
 
 async def is_left_alone(sync: Sync, worker: StripeWorker) -> bool:
     backoff = (await sync.backoff().look()).backoff(sync.clock.now_at())
-    return backoff is not None and backoff.reason == "connection refused" and not worker._held
+    return backoff is not None and backoff.reason == "subscription: connection refused" and not worker._held
 
 
 def later(sync: Sync, worker: StripeWorker) -> bool:

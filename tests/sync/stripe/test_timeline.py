@@ -113,7 +113,7 @@ async def test_while_stripe_is_silent_nothing_was_fetched_and_the_status_says_un
         backoff = state.backoff(sync.clock.now_at())
         found = await event(sync, event_id)
         assert backoff is not None
-        assert (backoff.until_at, backoff.reason) == (sync.clock.now_at() + 30_000, "status 429")
+        assert (backoff.until_at, backoff.reason) == (sync.clock.now_at() + 30_000, "subscription: status 429")
         assert (found.status, found.attempts, found.first_fetched_at) == (E.RECEIVED, 1, None)
 
         assert state.backoff(sync.clock.now_at() + 30_000) is None
