@@ -24,6 +24,7 @@ from sync.stripe.view import View
 from sync.stripe.wire import DecodeError
 
 _LINKED_TYPES: Final = frozenset({"customer", "subscription", "checkout.session"})
+_NAMING_TYPES: Final = frozenset({"invoice", ENTITLEMENTS})
 
 
 class _Names(msgspec.Struct, gc=False):
@@ -80,7 +81,7 @@ def _note(names: _Names, reading: Reading) -> None:
         return
     if reading.type in _LINKED_TYPES:
         _note_links(names, reading)
-    facts = decode_facts(reading.type, reading.raw) if reading.type not in _LINKED_TYPES else None
+    facts = decode_facts(reading.type, reading.raw) if reading.type in _NAMING_TYPES else None
     if isinstance(facts, InvoiceFacts) and facts.subscription_id:
         names.subs.add(facts.subscription_id)
         names.owing.add(facts.subscription_id)
