@@ -17,9 +17,7 @@ def is_newer(stored: StripeObject | None, reading: Reading) -> bool:
         return True
     if reading.source is StripeSource.FETCH:
         # read anew, by newer decoders, or because its parent has come: the very same word
-        is_again = reading.fetch_sequence == stored.fetch_sequence and (
-            stored.norm_version < NORM_VERSION or stored.raw == reading.raw
-        )
+        is_again = reading.fetch_sequence == stored.fetch_sequence and stored.raw == reading.raw
         return reading.fetch_sequence > stored.fetch_sequence or is_again
     reflected_at = stored.event_at or 0
     if stored.gone or reading.event_at < reflected_at:
