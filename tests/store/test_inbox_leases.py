@@ -82,6 +82,16 @@ async def test_in_turn_what_was_tried_lately_comes_last(mongo: Mongo) -> None:
     assert turns == ["cus_0", "cus_1", "cus_2", "cus_0"]
 
 
+async def test_types_that_are_left_alone_are_passed_over(mongo: Mongo) -> None:
+    process = Process(mongo)
+    await mark(process, 1)
+    await process.inbox.mark("invoice", "in_1")
+
+    leases = await process.inbox.lease(limit=5, until_at=process.clock.now_at() + LEASE_MS, without=["customer"])
+
+    assert ids(leases) == ["in_1"]
+
+
 async def test_what_is_put_back_is_as_it_was(mongo: Mongo) -> None:
     process = Process(mongo)
     await mark(process, 1)

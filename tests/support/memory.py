@@ -256,10 +256,13 @@ class MemoryInbox:
             last_event_at=None,
         )
 
-    async def lease(self, *, limit: int, until_at: int, in_turn: bool = False) -> list[Lease]:
+    async def lease(
+        self, *, limit: int, until_at: int, without: Collection[str] = (), in_turn: bool = False
+    ) -> list[Lease]:
         await self._step("lease")
         now_at = self._clock.now_at()
         due = [dirty for dirty in self._database.dirty.values() if dirty.state is S.PENDING and dirty.due_at <= now_at]
+        due = [dirty for dirty in due if dirty.type not in without]
         if not due:
             return []
         self._database.leases += 1
