@@ -78,7 +78,13 @@ class Network(httpx.AsyncBaseTransport):
 
 
 class Spoil:
-    """How a wrong worker would ask and listen; this one changes nothing."""
+    """How a wrong worker would ask and listen; this one changes nothing.
+
+    `loss` is the share of events that get lost where the mistake shows, `by_backfill` that only a backfill shows it.
+    """
+
+    loss: float | None = None
+    by_backfill = False
 
     def asked(self, url: httpx.URL) -> httpx.URL:
         return url
@@ -177,7 +183,8 @@ class World:
         """The types of which everything could be learned; fewer where what was lost was not listed either."""
         self.slowest_step_s = 0.001 if is_calm else self.dice.choice((0.001, 0.05, 1.0))
         self._seen: set[str] = set()
-        self._loss = self.dice.choice((0.0, 0.0, 0.3, 0.9)) if has_key else 0.0
+        loss = self.dice.choice((0.0, 0.0, 0.3, 0.9)) if has_key else 0.0
+        self._loss = loss if self.spoil.loss is None else self.spoil.loss
         self._spread_s = self.dice.choice((0.0, 2.0, 60.0, 600.0))
         self._on_their_way = 0
         self._make_records()
