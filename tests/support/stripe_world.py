@@ -55,6 +55,7 @@ class Network(httpx.AsyncBaseTransport):
 
     def __init__(self, world: "World", replica: "Replica") -> None:
         self._sandbox = httpx.ASGITransport(make_application(world.sandbox))
+        self._world = world
         self._dice = world.dice
         self._spoil = world.spoil
         self._replica = replica
@@ -71,7 +72,7 @@ class Network(httpx.AsyncBaseTransport):
         body = self._spoil.answered(await answer.aread())
         if self._dice.random() < 0.5:
             await asyncio.sleep(self._dice.random() * self._slowest_s)
-        if self._dice.random() < self._stalling:
+        if self._dice.random() < self._stalling and not self._world.is_over:
             self._replica.freeze(self._dice.uniform(10, 60))
         await self._replica.step("asked")
         return httpx.Response(answer.status_code, headers=answer.headers, content=body)
@@ -169,6 +170,8 @@ class World:
 
     def __init__(self, seed: int, *, has_key: bool = True, spoil: Spoil | None = None, is_calm: bool = False) -> None:
         self.is_calm = is_calm
+        self.is_over = False
+        """Nothing more happens at Stripe, and nobody stands still any more, so that all comes to rest."""
         self.dice = Random(seed)  # noqa: S311 - not a secret
         self.spoil = spoil or Spoil()
         self.clock = SharedClock()

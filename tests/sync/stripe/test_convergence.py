@@ -47,6 +47,7 @@ async def live(world: World) -> None:
             await world.lives.step()
             if world.has_key and dice.random() < 0.2:
                 others.create_task(look_at_lists(dice.choice(world.replicas)))
+        world.is_over = True
         while True:
             await world.lives.wait(0)
             world.deliver(others)
