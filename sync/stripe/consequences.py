@@ -108,7 +108,12 @@ def decide_entitlements(view: View, reading: Reading, stored: StripeObject | Non
     mirror = mirror_of(stored, reading)
     before = _entitled(stored)
     if isinstance(mirror.facts, ActiveEntitlementsFacts) and not mirror.facts.is_complete:
-        view.put(msgspec.structs.replace(mirror, facts=stored.facts if stored else None))
+        kept = stored or msgspec.structs.replace(mirror, facts=None)  # and with it whose grants there are
+        view.put(
+            msgspec.structs.replace(
+                mirror, facts=kept.facts, workspace_id=kept.workspace_id, parked_under=kept.parked_under
+            )
+        )
         return Verdict(fate=Fate.DONE, reason="only a first page came with the event: set STRIPE_SECRET_KEY")
     customer_id = customer_of_entitlements(reading.id)
     workspace_id = None if mirror.gone else workspace_of(view, customer_id)

@@ -265,6 +265,11 @@ class TestEntitlements:
 
         assert await in_force(sync) == {"sso": "ws_1", "audit": "ws_1"}
 
+        await sync.receive(ENTITLED, self.mirrored("audit"), created=T0 + 6)
+        await sync.settle(None)
+
+        assert await in_force(sync) == {"audit": "ws_1"}
+
     async def test_the_same_again_writes_nothing(self, sync: Sync) -> None:
         stripe = FakeProcessor(customer(workspace="ws_1"), self.mirrored("sso"))
         await sync.receive("customer.updated", customer())
