@@ -12,10 +12,13 @@ from support.stripe_world import Replica, World
 from app.domain.change import Kind, Tombstone
 from app.domain.entitlement import evaluate
 from app.domain.stripe_event import FetchedObject, StripeEvent
+from app.domain.stripe_facts import InvoiceFacts
 from app.domain.stripe_object import ENTITLEMENTS, StripeObject
 from app.domain.subscription import RANK, TERMINAL, Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from sync.stripe.decode import decode_payload, decode_subscription
+from sync.stripe.decode_facts import decode_facts
+from sync.stripe.grace import with_failure, with_grace
 
 _OF_OUR_OWN: Final = (
     "version",
@@ -24,6 +27,7 @@ _OF_OUR_OWN: Final = (
     "updated_at",
     "workspace_id",
     "past_due_at",
+    "unpaid_period_start_at",
     "provisional",
 )
 """Fields of a subscription that Stripe does not tell: they are of our storing, or of when we saw it first."""
@@ -51,6 +55,7 @@ def differences(world: World, truth: Truth) -> Iterator[str]:
         if isinstance(mirror, StripeObject) and _is_left_over(world, truth, mirror):
             yield f"{name} is here and not at Stripe"
     yield from _of_subscriptions(world, truth)
+    yield from _of_grace(world, truth)
     yield from _of_links(world)
     yield from _of_ram(world)
     yield from _of_access(world)
@@ -116,6 +121,28 @@ def _of_subscriptions(world: World, truth: Truth) -> Iterator[str]:
             yield f"the record of {name} is {_differing(_facts(found), _facts(fresh))}"
         if owner is not None and isinstance(found, Subscription) and found.workspace_id != owner:
             yield f"{name} is of {found.workspace_id}, not of {owner}"
+
+
+def _of_grace(world: World, truth: Truth) -> Iterator[str]:
+    """Hold grace against the invoices that Stripe has, and the events of their first failures."""
+    failed: dict[str, int] = {}
+    for event in world.sandbox.store.all("event"):
+        told = event["data"]["object"]
+        if event["type"] == "invoice.payment_failed" and told["attempt_count"] == 1:
+            failed[told["id"]] = event["created"] * 1000
+    invoices: list[InvoiceFacts] = []
+    for name, told in truth.items():
+        facts = decode_facts("invoice", told.raw) if told.type == "invoice" else None
+        if isinstance(facts, InvoiceFacts):
+            invoices.append(with_failure(facts, failed.get(name)))
+    for name, record in world.database.of(Kind.SUBSCRIPTION).items():
+        if isinstance(record, Subscription) and name in truth:
+            expected = with_grace(record, invoices)
+            if (record.past_due_at, record.unpaid_period_start_at) != (
+                expected.past_due_at,
+                expected.unpaid_period_start_at,
+            ):
+                yield f"{name} is past due since {record.past_due_at}, not since {expected.past_due_at}"
 
 
 def _owner(world: World, sub: dict[str, Any]) -> str | None:
