@@ -30,7 +30,7 @@ _OF_OUR_OWN: Final = (
     "unpaid_period_start_at",
     "provisional",
 )
-"""Fields of a subscription that it does not tell itself: of our storing, of its invoices, or of when we saw it first."""
+"""Fields of a subscription that it does not tell: of our storing, of its invoices, or of when we saw it first."""
 _OF_AN_ITEM: Final = ("price_since_at", "lookup_key")
 
 Truth = dict[str, FetchedObject]
