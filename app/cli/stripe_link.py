@@ -74,6 +74,10 @@ def link(
     elif file is None:
         if customer is None or workspace is None:
             raise CommandError("name a customer and a workspace, or a --file", ExitCode.USAGE)
+        if dry_run or skip_wrong:
+            raise CommandError(
+                "one customer is linked at once: --dry-run and --skip-wrong go with --file", ExitCode.USAGE
+            )
         _link_one(customer, workspace, idempotency_key, replace=replace, as_json=as_json)
     elif customer is not None or idempotency_key is not None:
         raise CommandError("--file takes neither a customer nor a key", ExitCode.USAGE)

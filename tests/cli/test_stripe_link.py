@@ -166,6 +166,8 @@ def test_by_email_a_dry_run_is_one_request(entitled: Command, server: FakeGraphQ
         ("--by-email", "cus_1"),
         (),
         ("cus_1",),
+        ("cus_1", "acme", "--dry-run"),
+        ("cus_1", "acme", "--skip-wrong"),
         ("cus_1", "--file", "x.csv"),
         ("--file", "x.csv", "--idempotency-key", "k"),
     ],
