@@ -82,6 +82,8 @@ def _line(number: int, cells: Sequence[str], order: tuple[int, int], customers: 
             number, "", "", f"has {len(cells)} column{'s' * (len(cells) != 1)}: customer and workspace are needed"
         )
     customer, workspace = cells[order[0]], cells[order[1]]
+    if "\0" in customer + workspace:
+        return Line(number, customer, workspace, "holds a NUL, which no id does: take it out")
     if not customer or not workspace:
         missing = "workspace" if customer else "customer"
         return Line(number, customer, workspace, f"the {missing} is empty: fill it in, or remove the line")

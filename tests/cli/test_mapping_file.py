@@ -36,6 +36,8 @@ def test_lines_that_are_right(tmp_path: Path, content: str, found: list[Line]) -
         pytest.param("cus_1\n", 1, "has 1 column: customer and workspace are needed", id="one column"),
         pytest.param("cus_1;acme\n", 1, "has 1 column", id="another separator"),
         pytest.param("cus_1,acme\ncus_2,\n", 2, "the workspace is empty: fill it in", id="no workspace"),
+        pytest.param("cus_1,acme\ncus\0_2,acme\n", 2, "holds a NUL", id="NUL in a customer"),
+        pytest.param("cus_1,\0acme\n", 1, "holds a NUL", id="NUL in a workspace"),
         pytest.param(",acme\n", 1, "the customer is empty", id="no customer"),
         pytest.param("cus_1,acme\ncus_1,other\n", 2, "'cus_1' is in line 1 too, with 'acme'", id="twice"),
     ],
