@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Annotated
@@ -72,8 +73,10 @@ def sandbox(
 def _endpoint(url: str | None, secret: str, *, thin: bool) -> "Endpoint | None":
     from app.sandbox.stripe.delivery import Endpoint
 
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise CommandError(f"--webhook-url {url!r} must begin with http:// or https://", ExitCode.USAGE)
+    if url is not None and not re.match(r"https?://[^/?#\s]", url):
+        raise CommandError(
+            f"--webhook-url {url!r} must begin with http:// or https://, and name a host", ExitCode.USAGE
+        )
     return Endpoint(url, secret, payload="thin" if thin else "snapshot") if url else None
 
 

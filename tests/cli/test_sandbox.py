@@ -118,6 +118,14 @@ def test_thin_events_go_somewhere(entitled: Command) -> None:
     assert (ran.code, "--webhook-url" in ran.err) == (2, True)
 
 
+@pytest.mark.parametrize("url", ["ftp://shop.test", "http://", "https:///hook", "shop.test"])
+def test_events_go_to_a_host(entitled: Command, url: str) -> None:
+    ran = entitled("sandbox", "--webhook-url", url)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "name a host" in ran.err
+
+
 def test_a_taken_port_is_named_with_what_to_do(entitled: Command, busy_port: int) -> None:
     ran = entitled("sandbox", "--port", str(busy_port))
 
