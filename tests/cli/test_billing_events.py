@@ -49,11 +49,14 @@ def test_events_are_followed_each_once_the_oldest_first(entitled: Command, serve
     assert server.requests[1]["variables"]["from"] == "2026-11-20T23:59:50.000Z"
 
 
-@pytest.mark.usefixtures("service")
-def test_a_type_that_there_is_none_of_is_exit_code_2(entitled: Command) -> None:
-    ran = entitled("billing-events", "list", "--type", "invoice.eaten")
+@pytest.mark.parametrize("how", ["list", "tail"])
+def test_a_type_that_there_is_none_of_is_refused_with_those_that_there_are(
+    entitled: Command, server: FakeGraphQL, how: str
+) -> None:
+    ran = entitled("billing-events", how, "--type", "invoice.eaten")
 
-    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert (ran.code, ran.out, ran.err.count("\n"), server.requests) == (2, "", 1, [])
+    assert "invoice.paid" in ran.err
 
 
 @pytest.mark.usefixtures("service")
