@@ -95,13 +95,13 @@ def _wire(error: GraphQLError, request_id: str, metrics: Metrics) -> dict[str, A
 
 
 def log_errors(errors: Iterable[GraphQLError], request_id: str) -> None:
-    """Log bugs with their traceback and an unreachable database in one line; a client's mistakes are not logged."""
+    """Log bugs with their traceback and who does not answer, MongoDB or Stripe, in one line; a client's mistakes are not logged."""
     for error in errors:
         origin = _origin(error)
         if code_of(error) == INTERNAL:
             _log.error("bug in a resolver", request_id=request_id, path=error.path, exc_info=origin or error)
         elif isinstance(origin, UnavailableError):
-            _log.warning("database unavailable", request_id=request_id, path=error.path, reason=origin.message)
+            _log.warning("unavailable", request_id=request_id, path=error.path, reason=origin.message)
 
 
 def _origin(error: GraphQLError) -> Exception | None:
