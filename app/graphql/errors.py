@@ -95,7 +95,7 @@ def _wire(error: GraphQLError, request_id: str, metrics: Metrics) -> dict[str, A
 
 
 def log_errors(errors: Iterable[GraphQLError], request_id: str) -> None:
-    """Log bugs with their traceback and who does not answer, MongoDB or Stripe, in one line; a client's mistakes are not logged."""
+    """Log bugs with their traceback, and in one line who does not answer (MongoDB, Stripe); no mistakes of clients."""
     for error in errors:
         origin = _origin(error)
         if code_of(error) == INTERNAL:
