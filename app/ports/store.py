@@ -146,6 +146,10 @@ class RecordStore(Protocol):
         """Return workspaces that several customers are linked to, by ascending id."""
         ...
 
+    async def customers_of(self, workspace_ids: Collection[str]) -> list[StripeObject]:
+        """Return the mirrored customers that are linked to these workspaces and not gone."""
+        ...
+
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         """Return the mirrored invoices of these subscriptions that are neither paid nor given up."""
         ...

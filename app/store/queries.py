@@ -62,6 +62,11 @@ def shared_workspaces() -> list[Mapping[str, Any]]:
     ]
 
 
+def customers_of(workspace_ids: Collection[str]) -> Raw:
+    """Return the filter for the customers that are linked to these workspaces."""
+    return {"type": "customer", "workspaceId": {"$in": list(workspace_ids)}, **_MIRRORED}
+
+
 def owed_invoices(subscription_ids: Collection[str]) -> Raw:
     """Return the filter for the invoices of these subscriptions that are neither paid nor given up."""
     of_subscriptions = {"facts.subscriptionId": {"$in": list(subscription_ids)}}

@@ -226,6 +226,9 @@ class MongoStore:
         found = [SharedWorkspace(raw["_id"], tuple(sorted(raw["customers"]))) for raw in raws[:first]]
         return Page(tuple(found), len(raws) > first)
 
+    async def customers_of(self, workspace_ids: Collection[str]) -> list[StripeObject]:
+        return await self._mirrors(queries.customers_of(workspace_ids))
+
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.owed_invoices(subscription_ids))
 

@@ -98,6 +98,13 @@ def _age(customer: StripeObject) -> tuple[int, str]:
 
 
 def _unlink(view: View, workspace_id: str, customer_id: str) -> None:
+    """Take the customer from the workspace; of others that are linked to it one takes its place."""
     workspace = view.get(Workspace, workspace_id)
-    if workspace is not None and workspace.stripe_customer_id == customer_id:
-        view.put(msgspec.structs.replace(workspace, stripe_customer_id=None))
+    if workspace is None or workspace.stripe_customer_id != customer_id:
+        return
+    others = [
+        (linked_by_operator(mirror) is not None, _age(mirror), mirror.id)
+        for mirror, _ in view.mirrors(CustomerFacts)
+        if mirror.workspace_id == workspace_id and mirror.id != customer_id
+    ]
+    view.put(msgspec.structs.replace(workspace, stripe_customer_id=max(others)[2] if others else None))

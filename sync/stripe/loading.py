@@ -60,6 +60,7 @@ async def load_view(rt: Runtime, readings: Sequence[Reading]) -> View:
         checkouts,
         mirrors.values(),
         workspaces.values(),
+        await rt.store.customers_of(workspaces) if workspaces else [],
         (await _read(rt, Kind.STRIPE_OBJECT, {rival for rival in rivals if rival} - mirrors.keys())).values(),
         (await _read(rt, Kind.SUBSCRIPTION, names.subs)).values(),
         await rt.store.owed_invoices(names.owing) if names.owing else [],

@@ -210,3 +210,19 @@ async def test_checkouts_that_name_a_workspace_are_found_by_customer() -> None:
         checkout("cs_4", status="open"),
         checkout("cs_5", workspace_ref=None),
     ) == ["cs_1"]
+
+
+async def test_the_customers_of_workspaces_are_found() -> None:
+    def customer(id: str, owner: str | None, **fields: Any) -> StripeObject:
+        known = {"version": 1, "incarnation": "i", "raw": "{}", "source": StripeSource.FETCH, "type": "customer"}
+        return StripeObject(id=id, workspace_id=owner, **{**known, **fields})
+
+    assert await mirrored(
+        queries.customers_of(["ws_1", "ws_2"]),
+        customer("cus_1", "ws_1"),
+        customer("cus_2", "ws_2"),
+        customer("cus_3", "ws_3"),
+        customer("cus_4", None),
+        customer("cus_5", "ws_1", gone=True),
+        customer("sub_1", "ws_1", type="subscription"),
+    ) == ["cus_1", "cus_2"]

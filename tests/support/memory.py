@@ -98,6 +98,10 @@ class MemoryStore:
         await self._step("scan")
         yield list(self._database.of(kind).values())
 
+    async def customers_of(self, workspace_ids: Collection[str]) -> list[StripeObject]:
+        await self._step("customers_of")
+        return [one for one in self._mirrors() if one.type == "customer" and one.workspace_id in workspace_ids]
+
     async def owed_invoices(self, subscription_ids: Collection[str]) -> list[StripeObject]:
         await self._step("owed_invoices")
         return [

@@ -110,6 +110,25 @@ class TestGrace:
         assert await self.past_due_at(sync) == (T0 + 2 * HOUR_S) * 1000
 
 
+class TestSeveralCustomers:
+    @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+    async def test_when_one_leaves_the_youngest_of_the_others_takes_its_place(
+        self, sync: Sync, order: tuple[int, ...]
+    ) -> None:
+        people = [customer(f"cus_{n}", workspace="ws_1", created=T0 + n) for n in range(3)]
+        stripe = FakeProcessor(*people)
+        for index in order:
+            await sync.receive("customer.created", people[index])
+            await sync.settle(stripe)
+        assert (await sync.workspace()).stripe_customer_id == "cus_2"
+
+        stripe.put({**people[2], "metadata": {}})
+        await sync.receive("customer.updated", people[2])
+        await sync.settle(stripe)
+
+        assert (await sync.workspace()).stripe_customer_id == "cus_1"
+
+
 class TestPurchases:
     def pack(self, **fields: Any) -> Json:
         line = {"id": "li_1", "object": "item", "price": price("price_pack", "pack"), "quantity": 2}
