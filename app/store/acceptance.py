@@ -13,7 +13,7 @@ from app.domain.stripe_event import ObjectName, StripeEvent, StripeEventStatus
 from app.ports.system import Clock
 from app.store.inbox_queries import FINAL, marked
 from app.store.mapping import to_document
-from app.store.mongo import DUPLICATE_KEY, Mongo
+from app.store.mongo import Mongo, taken_places
 from app.store.translation import to_date
 
 _MOST: Final = 64
@@ -88,10 +88,7 @@ class Acceptance:
             try:
                 await self._events.insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                faults: list[dict[str, Any]] = error.details["writeErrors"]
-                if any(fault["code"] != DUPLICATE_KEY for fault in faults):
-                    raise
-                known = {fault["index"] for fault in faults}
+                known = taken_places(error)
         is_new = [place not in known for place in range(len(events))]
         marks = [name for event, new in zip(events, is_new, strict=True) if (new or again) and (name := _object(event))]
         if marks:

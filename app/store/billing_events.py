@@ -11,7 +11,7 @@ from app.domain.billing_event import BillingEvent, BillingEventFilter
 from app.ports.store import Page
 from app.store.journals import BillingEventDocument
 from app.store.mapping import MappingError, from_fields, to_document
-from app.store.mongo import DUPLICATE_KEY, Mongo
+from app.store.mongo import Mongo, taken_places
 from app.store.translation import to_date
 from app.store.writes import checked
 from app.telemetry import logger
@@ -37,9 +37,7 @@ class MongoBillingEvents:
             try:
                 await self._events.bulk_write(once(events), ordered=False)
             except BulkWriteError as error:
-                # of two that tell the same at the same time the later finds it told
-                if any(fault.get("code") != DUPLICATE_KEY for fault in error.details.get("writeErrors", ())):
-                    raise
+                taken_places(error)  # of two that tell the same at the same time the later finds it told
 
     async def page(
         self, wanted: BillingEventFilter, *, after: tuple[int, str] | None, first: int, newest_first: bool = True

@@ -191,6 +191,17 @@ class Mongo:
                 await _make_collection(self.db, name)
 
 
+def taken_places(error: BulkWriteError) -> set[int]:
+    """Return the places of those writes whose key was taken; raise `error` where anything else is the matter.
+
+    That is also where what was written is not with a majority.
+    """
+    faults: Sequence[Mapping[str, Any]] = error.details["writeErrors"]
+    if error.details["writeConcernErrors"] or any(fault["code"] != DUPLICATE_KEY for fault in faults):
+        raise error
+    return {fault["index"] for fault in faults}
+
+
 def unfit(hello: Mapping[str, Any], version: str, address: str) -> SetupError | None:
     """Return why a server that answered `hello` so cannot serve us; None where it can."""
     if "setName" not in hello and hello.get("msg") != "isdbgrid":

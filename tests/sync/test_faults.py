@@ -8,10 +8,15 @@ from typing import Any
 
 import pymongo
 import pytest
+from support.clock import FrozenClock
+from support.store import opened
+from support.stripe import T0, customer, stored_event
 from support.sync import Replica, raw_workspace, replica, until
 
+from app.domain.errors import UnavailableError
 from app.domain.sync_status import WorkerState
 from app.sandbox.mongod import EmbeddedMongod
+from app.store.inbox import MongoInbox
 
 Raw = dict[str, Any]
 DATABASE = "faults"
@@ -159,3 +164,16 @@ async def test_frozen_server_is_noticed_and_followed_again(live: Replica, server
     server.rename_workspace("thawed")
     await until(lambda: name_in_ram(live) == "thawed")
     await live.live()
+
+
+async def test_an_event_that_a_majority_does_not_have_yet_is_not_acknowledged(server: Server) -> None:
+    not_yet = {"code": 50, "codeName": "MaxTimeMSExpired", "errmsg": "waiting for replication timed out"}
+    told = stored_event("evt_1", "customer.created", customer())
+    async with opened(server.uri, DATABASE, with_indexes=False) as mongo:
+        inbox = MongoInbox(mongo, FrozenClock(T0 * 1000))
+        server.answer_once(["insert"], appName="entitled", writeConcernError=not_yet)
+
+        with pytest.raises(UnavailableError):
+            await inbox.accept(told)
+
+        assert await inbox.accept(told) is False  # Stripe sends it again, and the sweep marks its object
