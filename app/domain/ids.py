@@ -16,6 +16,8 @@ USAGE_EVENT: Final = "use"
 RESERVATION: Final = "rsv"
 
 STRIPE_SUBSCRIPTION: Final = "sub"
+STRIPE_INVOICE: Final = "in"
+STRIPE_PAYMENT_INTENT: Final = "pi"
 
 
 def prefix_of(id: str) -> str:

@@ -162,6 +162,7 @@ _SHORT: Final = 6
 _LISTS: Final = {
     "workspaces": (50, 100),
     "subscriptions": (50, 100),
+    "invoices": (50, 100),
     "stripeEvents": (50, 100),
     "usageEvents": (50, 100),
     "auditLog": (50, 100),

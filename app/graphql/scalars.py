@@ -1,4 +1,4 @@
-"""Custom scalars: DateTime, Decimal and JSON, and how each is read and written."""
+"""Custom scalars: DateTime, Decimal, MinorUnits and JSON, and how each is read and written."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,9 +13,12 @@ from app.graphql.errors import bad_input
 
 DateTime = NewType("DateTime", int)
 """Epoch milliseconds within, RFC 3339 without."""
+MinorUnits = NewType("MinorUnits", int)
+"""Whole minor units of a currency; text without, because GraphQL's Int ends at 32 bits."""
 Json = NewType("Json", object)
 
 MAX_DIGITS: Final = 30
+_WHOLE: Final = re.compile(r"-?\d{1,18}", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -25,6 +28,11 @@ _NUMBER: Final = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.AS
 def datetime_text(at: int) -> str:
     """Write epoch milliseconds as RFC 3339 in UTC, always with milliseconds."""
     return (_EPOCH + at * _MILLISECOND).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def date_or_null(at: int | None) -> DateTime | None:
+    """Translate what may not have happened."""
+    return None if at is None else DateTime(at)
 
 
 def parse_datetime(value: object) -> DateTime:
@@ -64,6 +72,18 @@ def parse_decimal(value: object) -> Decimal:
     return number
 
 
+def parse_minor_units(value: object) -> MinorUnits:
+    """Read a string of digits or an integer."""
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not _WHOLE.fullmatch(text):
+        raise bad_input('MinorUnits are whole: a string such as "1999", or an integer, of at most 18 digits')
+    return MinorUnits(int(text))
+
+
+def _minor_units_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> MinorUnits:
+    return parse_minor_units(node.value if isinstance(node, (IntValueNode, StringValueNode)) else None)
+
+
 def _decimal_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> Decimal:
     if isinstance(node, (IntValueNode, StringValueNode)):
         return parse_decimal(node.value)
@@ -99,6 +119,13 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         serialize=decimal_text,
         parse_value=parse_decimal,
         parse_literal=_decimal_literal,
+    ),
+    MinorUnits: strawberry.scalar(
+        name="MinorUnits",
+        description='Whole units of a currency\'s smallest part, as a string: `"1999"` is 19.99 EUR, or 1999 JPY.',
+        serialize=str,
+        parse_value=parse_minor_units,
+        parse_literal=_minor_units_literal,
     ),
     Json: strawberry.scalar(
         name="JSON",

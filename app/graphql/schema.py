@@ -41,6 +41,7 @@ from app.graphql.queries.billing_events import BillingEventQueries
 from app.graphql.queries.catalog_file import CatalogFileQueries
 from app.graphql.queries.catalogue import CatalogueQueries
 from app.graphql.queries.entitlements import EntitlementQueries
+from app.graphql.queries.invoices import InvoiceQueries
 from app.graphql.queries.migrations import MigrationQueries
 from app.graphql.queries.node import NodeQueries
 from app.graphql.queries.stripe_adoption import StripeAdoptionQueries
@@ -63,6 +64,7 @@ class Query(
     EntitlementQueries,
     WorkspaceQueries,
     SubscriptionQueries,
+    InvoiceQueries,
     BillingEventQueries,
     CatalogueQueries,
     SyncQueries,

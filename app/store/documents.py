@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 import beanie
 from beanie import DecimalAnnotation
 from pydantic import Field
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from app.domain.api_key import Scope
 from app.domain.change import Kind
@@ -239,7 +239,15 @@ class StripeObjectDocument(RecordDocument):
             IndexModel([("type", ASCENDING), ("workspaceId", ASCENDING), ("_id", ASCENDING)]),
             IndexModel("normVersion"),
             IndexModel("source", partialFilterExpression={"source": StripeSource.EVENT.value}),  # soon there is none
-            IndexModel([("facts.customerId", ASCENDING), ("type", ASCENDING)]),
+            # With the instant and the id, so that a page of invoices is found without sorting the rest.
+            IndexModel(
+                [
+                    ("facts.customerId", ASCENDING),
+                    ("type", ASCENDING),
+                    ("facts.createdAt", DESCENDING),
+                    ("_id", DESCENDING),
+                ]
+            ),
             IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
         )
 

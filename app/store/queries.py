@@ -43,6 +43,29 @@ def customers() -> Raw:
     return {"type": "customer", **_MIRRORED}
 
 
+def customers_of(workspace_id: str) -> Raw:
+    """Return the filter for the customers of a workspace that exist at Stripe."""
+    return {"workspaceId": workspace_id, **customers()}
+
+
+def of_customers(type: str, customer_ids: Collection[str], statuses: Collection[str] = ()) -> Raw:
+    """Return the filter for what of this type these customers have at Stripe; empty `statuses` means every status."""
+    criteria = {"type": type, "facts.customerId": {"$in": list(customer_ids)}, **_MIRRORED}
+    return {**criteria, "facts.status": {"$in": list(statuses)}} if statuses else criteria
+
+
+def made_before(after: tuple[int, str] | None) -> Raw:
+    """Return the filter for what was made at Stripe before that: what follows it where the newest comes first."""
+    if after is None:
+        return {}
+    at, last = to_date(after[0]), after[1]
+    # The first is the index's bound, so that no page reads those before it.
+    return {
+        "facts.createdAt": {"$lte": at},
+        "$or": [{"facts.createdAt": {"$lt": at}}, {"_id": {"$lt": last}}],
+    }
+
+
 def unlinked(type: str) -> Raw:
     """Return the filter for what exists at Stripe and no workspace is known for."""
     return {"type": type, "workspaceId": None, **_MIRRORED}

@@ -89,6 +89,9 @@ class FakeStore:
     async def page(self, *_: Any, **__: Any) -> Page[Any]:
         return Page((), has_next=False)
 
+    async def customers_of(self, _workspace_id: str) -> tuple[str, ...]:
+        return ()
+
     async def mirror_counts(self) -> MirrorCounts:
         return MirrorCounts(customers=0, unlinked_customers=0, unlinked_subscriptions=0, shared_workspaces=0)
 

@@ -18,6 +18,8 @@ from app.domain.plan import (
     ResetPeriod,
     default_merge,
 )
+from app.domain.stripe_facts import StripeFacts
+from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.subscription import Subscription, SubscriptionItem, SubscriptionStatus
 from app.domain.usage import Balance, Meter, Pot, Reservation, UsageLine
 from app.domain.workspace import Workspace
@@ -173,6 +175,21 @@ def reservation(id: str = "res_1", *lines: UsageLine, **fields: Any) -> Reservat
             "principal": "key_1",
             "created_at": NOW,
             "expires_at": NOW + 60_000,
+            **fields,
+        }
+    )
+
+
+def mirror(id: str, facts: StripeFacts, **fields: Any) -> StripeObject:
+    return StripeObject(
+        **{
+            "id": id,
+            "version": 1,
+            "incarnation": "i",
+            "type": facts.__struct_config__.tag,
+            "raw": "{}",
+            "facts": facts,
+            "source": StripeSource.FETCH,
             **fields,
         }
     )

@@ -17,12 +17,14 @@ from app.graphql.types.audit import AuditEntry
 from app.graphql.types.billing_event import BillingEvent
 from app.graphql.types.catalogue import AddOn, Feature, Plan, plan_or_add_on
 from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
+from app.graphql.types.invoice import Invoice
 from app.graphql.types.migration import CatalogMigration
 from app.graphql.types.node import Node
 from app.graphql.types.stripe_event import StripeEvent, with_queue
 from app.graphql.types.usage import UsageEvent
 from app.graphql.types.workspace import Subscription, Workspace, workspace_of
 from app.services.billing_events import owned
+from app.services.invoices import find_invoice
 
 STRIPE_EVENT: Final = "evt"
 
@@ -98,6 +100,11 @@ async def _billing_event(info: Info, id: str) -> BillingEvent | None:
     return BillingEvent.from_domain(owned(info.context.rt, found)) if found else None
 
 
+async def _invoice(info: Info, id: str) -> Invoice | None:
+    found = await find_invoice(info.context.rt, id)
+    return Invoice.from_domain(found) if found else None
+
+
 async def _usage_event(info: Info, id: str) -> UsageEvent | None:
     found = (await info.context.rt.ledger.events((id,))).get(id) if is_storable(id) else None
     return UsageEvent.from_domain(found) if found else None
@@ -108,6 +115,7 @@ _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.FEATURE: (Feature, _feature),
     ids.PLAN: (Plan, _plan),
     ids.STRIPE_SUBSCRIPTION: (Subscription, _subscription),
+    ids.STRIPE_INVOICE: (Invoice, _invoice),
     ids.GRANT: (EntitlementGrant, _grant),
     ids.OVERRIDE: (EntitlementOverride, _override),
     ids.API_KEY: (ApiKey, _api_key),

@@ -43,7 +43,7 @@ expose(
     {
         "ENTITLEMENTS_READ": "Checks, entitlements, subscriptions, the catalogue, and their live changes.",
         "USAGE_WRITE": "Consume, reserve, settle and record usage.",
-        "BILLING_READ": "Workspaces, subscriptions and billing events.",
+        "BILLING_READ": "Workspaces, subscriptions, invoices, payments, coupons and billing events.",
         "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
         "CATALOG_WRITE": "Create features and plans.",
         "OPERATOR": "Sync status, Stripe's events, resync and replay, the audit.",

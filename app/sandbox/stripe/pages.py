@@ -4,10 +4,13 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from html import escape
 from typing import Final, TypeAlias
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.domain.money import exponent
 
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1c2433; --soft: #5d6879; --line: #d9dee7; --paper: #fff; --back: #f4f6f9;
@@ -77,9 +80,6 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 _VOID: Final = ("input", "meta")
-_WITHOUT_CENTS: Final = (
-    *("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"),
-)
 
 
 class Html(str):
@@ -187,9 +187,8 @@ def redirect(url: str) -> Response:
 
 def money(amount: int, currency: str) -> str:
     """Return an amount in minor units as a person reads it: `1,234.50 USD`."""
-    sign, size = "-" * (amount < 0), abs(amount)
-    digits = f"{size:,}" if currency in _WITHOUT_CENTS else f"{size // 100:,}.{size % 100:02}"
-    return f"{sign}{digits} {currency.upper()}"
+    decimals = exponent(currency)
+    return f"{Decimal(amount).scaleb(-decimals):,.{decimals}f} {currency.upper()}"
 
 
 def day(at: int) -> str:

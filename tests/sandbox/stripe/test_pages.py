@@ -61,6 +61,7 @@ def test_a_form_is_answered_so_that_it_is_not_sent_again() -> None:
         pytest.param(123_450, "usd", "1,234.50 USD", id="cents"),
         pytest.param(-5, "eur", "-0.05 EUR", id="negative"),
         pytest.param(1_200, "jpy", "1,200 JPY", id="no cents"),
+        pytest.param(1_234_560, "kwd", "1,234.560 KWD", id="three decimals"),
     ],
 )
 def test_money_is_readable(amount: int, currency: str, shown: str) -> None:
