@@ -19,6 +19,7 @@ from sync.stripe.decide import decide
 from sync.stripe.links import linked_by_operator
 from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading
+from sync.stripe.strays import strays
 from sync.stripe.verdict import Fate, Verdict
 
 OPERATION: Final = "syncStripe"
@@ -82,6 +83,8 @@ class Batches:
                     raise
                 continue
             await self._settle_new(written)
+            if found := await strays(self._rt, view.decided_customers()):
+                await self._rt.inbox.mark_all(found)
             written_at = {record.id: record.updated_at for record in written}
             for entry, decided in zip(ordered, verdicts, strict=True):
                 entry.verdicts = [_dated(verdict, written_at.get(entry.readings[0].id)) for verdict in decided]

@@ -76,7 +76,6 @@ def decide_checkout(view: View, reading: Reading, stored: StripeObject | None) -
         verdict,
         reason=_unsold_reason(session, view),
         linked=linked.linked if linked else None,
-        left=linked.left if linked else None,
         missing_customer=session.customer_id if session.workspace_ref and linked is None else None,
     )
 

@@ -35,7 +35,6 @@ def link_customer(view: View, customer: StripeObject) -> Verdict:
         reason=f"no workspace is named {ref!r}" if parents else None,
         parents=parents,
         linked=customer.id if workspace_id and workspace_id != before else None,
-        left=before if before != workspace_id else None,
     )
 
 

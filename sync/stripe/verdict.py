@@ -20,15 +20,14 @@ class Fate(StrEnum):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of a reading, and what must follow once it is stored.
 
-    `parents` would release a parked object; `linked` is the customer that found its workspace, `left` the workspace
-    it was taken from; `missing_customer` one that was never fetched; `touched` are others that may have changed along.
+    `parents` would release a parked object; `linked` is the customer that found its workspace; `missing_customer`
+    one that was never fetched; `touched` are others that may have changed along.
     """
 
     fate: Fate
     reason: str | None = None
     parents: tuple[str, ...] = ()
     linked: str | None = None
-    left: str | None = None
     missing_customer: str | None = None
     touched: tuple[ObjectName, ...] = ()
     is_unknown_transition: bool = False

@@ -52,6 +52,11 @@ class View:
         """Decide that the record shall be so."""
         self._decided[record.KIND, record.id] = record
 
+    def decided_customers(self) -> list[StripeObject]:
+        """Return the customers that were decided on, as they are now."""
+        decided = self._decided.values()
+        return [record for record in decided if isinstance(record, StripeObject) and record.type == "customer"]
+
     def changes(self) -> list[Record]:
         """Return the records that differ from what is stored."""
         return [record for key, record in self._decided.items() if record != self._stored.get(key)]

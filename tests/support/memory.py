@@ -21,6 +21,7 @@ from app.domain.stripe_event import (
 )
 from app.domain.stripe_facts import OWED, CheckoutSessionFacts, InvoiceFacts
 from app.domain.stripe_object import StripeObject, StripeSource
+from app.domain.subscription import Subscription
 from app.domain.sync_status import StripeBacklog
 from app.domain.workspace import Workspace
 from app.ports.store import Page, ResultExistsError, StoredResult
@@ -122,6 +123,11 @@ class MemoryStore:
             and mirror.facts.status == "complete"
             and mirror.facts.workspace_ref
         ]
+
+    async def subscriptions_of_customers(self, customer_ids: Collection[str]) -> list[Subscription]:
+        await self._step("subscriptions_of_customers")
+        subs = self._database.of(Kind.SUBSCRIPTION).values()
+        return [sub for sub in subs if isinstance(sub, Subscription) and sub.stripe_customer_id in customer_ids]
 
     async def provisional_mirrors(self, *, after: str, most: int) -> list[StripeObject]:
         await self._step("provisional_mirrors")

@@ -113,7 +113,7 @@ async def post(world: World, path: str, **form: str) -> dict[str, Any]:
 
 
 async def live(world: World, process: Process) -> None:
-    """Subscribe, change and cancel; each once all that came before has arrived."""
+    """Subscribe, change, move to another workspace and cancel; each once all that came before has arrived."""
     async with serving(world, process) as service:
         product = (await post(world, "/v1/products", name="Pro"))["id"]
         priced = {"currency": "usd", "unit_amount": "1000", "recurring[interval]": "month", "lookup_key": LOOKUP_KEY}
@@ -124,6 +124,8 @@ async def live(world: World, process: Process) -> None:
         await arrive(world, service)
         item = {"items[0][id]": sub["items"]["data"][0]["id"], "items[0][quantity]": "3"}
         await post(world, f"/v1/subscriptions/{sub['id']}", **item, cancel_at_period_end="true")
+        await arrive(world, service)
+        await post(world, f"/v1/customers/{customer}", **{"metadata[workspace_id]": "ws_2"})
         await arrive(world, service)
         await world.http.delete(f"/v1/subscriptions/{sub['id']}")
         await arrive(world, service)
