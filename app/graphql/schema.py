@@ -44,6 +44,7 @@ from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.invoices import InvoiceQueries
 from app.graphql.queries.migrations import MigrationQueries
 from app.graphql.queries.node import NodeQueries
+from app.graphql.queries.payments import PaymentQueries
 from app.graphql.queries.stripe_adoption import StripeAdoptionQueries
 from app.graphql.queries.stripe_backfill import StripeBackfillQueries
 from app.graphql.queries.stripe_reconcile import StripeReconcileQueries
@@ -65,6 +66,7 @@ class Query(
     WorkspaceQueries,
     SubscriptionQueries,
     InvoiceQueries,
+    PaymentQueries,
     BillingEventQueries,
     CatalogueQueries,
     SyncQueries,

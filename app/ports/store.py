@@ -138,10 +138,6 @@ class RecordStore(Protocol):
         """Return mirrors of a type that exist at Stripe and that no workspace is known for, by ascending id."""
         ...
 
-    async def customers_of(self, workspace_id: str) -> tuple[str, ...]:
-        """Return the ids of the customers at Stripe that are linked to a workspace, by ascending id."""
-        ...
-
     async def customers_page(
         self,
         type: str,
@@ -159,6 +155,14 @@ class RecordStore(Protocol):
 
     async def customers_count(self, type: str, customer_ids: Collection[str], *, statuses: Collection[str] = ()) -> int:
         """Count them on all pages."""
+        ...
+
+    async def disputes_of(self, charge_ids: Collection[str]) -> list[StripeObject]:
+        """Return the mirrored disputes about these charges."""
+        ...
+
+    async def invoices_paid_by(self, payment_intent_ids: Collection[str]) -> list[StripeObject]:
+        """Return the mirrored invoices that name one of these payment intents."""
         ...
 
     async def waiting_subscriptions(self, customer_ids: Collection[str]) -> dict[str, tuple[str, ...]]:

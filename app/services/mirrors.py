@@ -32,7 +32,7 @@ async def page_of_workspace(
     first: int,
 ) -> Page[Mirrored[F]]:
     """Return what the workspace's customers have of one type, the newest first; nothing where it has no customer."""
-    customers = await rt.store.customers_of(workspace_id)
+    customers = await _customer_ids(rt, workspace_id)
     if not customers:
         return Page((), has_next=False)
     page = await rt.store.customers_page(_type_of(facts), customers, statuses=statuses, after=after, first=first)
@@ -43,7 +43,7 @@ async def count_of_workspace(
     rt: Runtime, facts: type[StripeFacts], workspace_id: str, *, statuses: Collection[str] = ()
 ) -> int:
     """Count the same on all pages."""
-    customers = await rt.store.customers_of(workspace_id)
+    customers = await _customer_ids(rt, workspace_id)
     return await rt.store.customers_count(_type_of(facts), customers, statuses=statuses) if customers else 0
 
 
@@ -60,6 +60,10 @@ def known(mirrors: Collection[StripeObject], facts: type[F]) -> list[Mirrored[F]
     return [
         Mirrored(mirror.id, mirror.facts) for mirror in mirrors if isinstance(mirror.facts, facts) and not mirror.gone
     ]
+
+
+async def _customer_ids(rt: Runtime, workspace_id: str) -> list[str]:
+    return [customer.id for customer in await rt.store.customers_of((workspace_id,))]
 
 
 def _type_of(facts: type[StripeFacts]) -> str:

@@ -249,6 +249,8 @@ class StripeObjectDocument(RecordDocument):
                 ]
             ),
             IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
+            IndexModel("facts.chargeId", partialFilterExpression={"type": "dispute"}),
+            IndexModel("facts.payments.paymentIntentId", partialFilterExpression={"type": "invoice"}),
         )
 
 

@@ -43,11 +43,6 @@ def customers() -> Raw:
     return {"type": "customer", **_MIRRORED}
 
 
-def customers_of(workspace_id: str) -> Raw:
-    """Return the filter for the customers of a workspace that exist at Stripe."""
-    return {"workspaceId": workspace_id, **customers()}
-
-
 def of_customers(type: str, customer_ids: Collection[str], statuses: Collection[str] = ()) -> Raw:
     """Return the filter for what of this type these customers have at Stripe; empty `statuses` means every status."""
     criteria = {"type": type, "facts.customerId": {"$in": list(customer_ids)}, **_MIRRORED}
@@ -64,6 +59,16 @@ def made_before(after: tuple[int, str] | None) -> Raw:
         "facts.createdAt": {"$lte": at},
         "$or": [{"facts.createdAt": {"$lt": at}}, {"_id": {"$lt": last}}],
     }
+
+
+def disputes_of(charge_ids: Collection[str]) -> Raw:
+    """Return the filter for the disputes about these charges."""
+    return {"type": "dispute", "facts.chargeId": {"$in": list(charge_ids)}, **_MIRRORED}
+
+
+def invoices_paid_by(payment_intent_ids: Collection[str]) -> Raw:
+    """Return the filter for the invoices that name one of these payment intents."""
+    return {"type": "invoice", "facts.payments.paymentIntentId": {"$in": list(payment_intent_ids)}, **_MIRRORED}
 
 
 def unlinked(type: str) -> Raw:

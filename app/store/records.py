@@ -207,14 +207,6 @@ class MongoStore:
         cursor = self._db[Kind.STRIPE_OBJECT.value].find(criteria, sort=[("_id", ASCENDING)], limit=first + 1)
         return await self._page(StripeObject, cursor, first)
 
-    async def customers_of(self, workspace_id: str) -> tuple[str, ...]:
-        mirrors = self._db[Kind.STRIPE_OBJECT.value]
-        with self._mongo.deadline():
-            raws = await mirrors.find(
-                queries.customers_of(workspace_id), {"_id": 1}, sort=[("_id", ASCENDING)]
-            ).to_list()
-        return tuple(raw["_id"] for raw in raws)
-
     async def customers_page(
         self,
         type: str,
@@ -233,6 +225,12 @@ class MongoStore:
         criteria = queries.of_customers(type, customer_ids, statuses)
         with self._mongo.deadline():
             return await self._db[Kind.STRIPE_OBJECT.value].count_documents(criteria)
+
+    async def disputes_of(self, charge_ids: Collection[str]) -> list[StripeObject]:
+        return await self._mirrors(queries.disputes_of(charge_ids))
+
+    async def invoices_paid_by(self, payment_intent_ids: Collection[str]) -> list[StripeObject]:
+        return await self._mirrors(queries.invoices_paid_by(payment_intent_ids))
 
     async def waiting_subscriptions(self, customer_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}

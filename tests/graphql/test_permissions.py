@@ -30,6 +30,7 @@ ROOTS = {
     "{ subscriptions { nodes { id } } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ},
     '{ invoices(workspaceId: "a") { nodes { id } } }': {Scope.BILLING_READ},
     '{ invoice(id: "in_1") { id } }': {Scope.BILLING_READ},
+    '{ payments(workspaceId: "a") { nodes { id } } }': {Scope.BILLING_READ},
     "{ plans { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     '{ plan(key: "a") { id } }': {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ addOns { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},

@@ -24,6 +24,7 @@ from app.domain.change import Kind, Record, Source
 from app.domain.errors import UnavailableError
 from app.domain.migration import Migration, MigrationStatus
 from app.domain.stripe_adoption import MirrorCounts
+from app.domain.stripe_object import StripeObject
 from app.domain.subscription import Subscription, SubscriptionStatus
 from app.domain.workspace import Workspace
 from app.graphql.endpoint import graphql_routes
@@ -89,8 +90,8 @@ class FakeStore:
     async def page(self, *_: Any, **__: Any) -> Page[Any]:
         return Page((), has_next=False)
 
-    async def customers_of(self, _workspace_id: str) -> tuple[str, ...]:
-        return ()
+    async def customers_of(self, _workspace_ids: Collection[str]) -> list[StripeObject]:
+        return []
 
     async def mirror_counts(self) -> MirrorCounts:
         return MirrorCounts(customers=0, unlinked_customers=0, unlinked_subscriptions=0, shared_workspaces=0)

@@ -20,11 +20,13 @@ from app.graphql.types.grants import EntitlementGrant, EntitlementOverride
 from app.graphql.types.invoice import Invoice
 from app.graphql.types.migration import CatalogMigration
 from app.graphql.types.node import Node
+from app.graphql.types.payment import Payment
 from app.graphql.types.stripe_event import StripeEvent, with_queue
 from app.graphql.types.usage import UsageEvent
 from app.graphql.types.workspace import Subscription, Workspace, workspace_of
 from app.services.billing_events import owned
 from app.services.invoices import find_invoice
+from app.services.payments import find_payment
 
 STRIPE_EVENT: Final = "evt"
 
@@ -105,6 +107,11 @@ async def _invoice(info: Info, id: str) -> Invoice | None:
     return Invoice.from_domain(found) if found else None
 
 
+async def _payment(info: Info, id: str) -> Payment | None:
+    found = await find_payment(info.context.rt, id)
+    return Payment.from_domain(found) if found else None
+
+
 async def _usage_event(info: Info, id: str) -> UsageEvent | None:
     found = (await info.context.rt.ledger.events((id,))).get(id) if is_storable(id) else None
     return UsageEvent.from_domain(found) if found else None
@@ -116,6 +123,7 @@ _BY_PREFIX: Final[Mapping[str, tuple[type[Node], Finder]]] = {
     ids.PLAN: (Plan, _plan),
     ids.STRIPE_SUBSCRIPTION: (Subscription, _subscription),
     ids.STRIPE_INVOICE: (Invoice, _invoice),
+    ids.STRIPE_PAYMENT_INTENT: (Payment, _payment),
     ids.GRANT: (EntitlementGrant, _grant),
     ids.OVERRIDE: (EntitlementOverride, _override),
     ids.API_KEY: (ApiKey, _api_key),
