@@ -13,7 +13,7 @@ from app.domain.errors import NotReadyError, UnavailableError
 from app.domain.stripe_backfill import Backfill
 from app.domain.threshold import Reached, still_running, thresholds_reached
 from app.graphql.context import Context, Info, find_state
-from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, READS_EVENTS, SEES_BACKFILL, requires
+from app.graphql.permissions import OPERATES, READS_ENTITLEMENTS, READS_EVENTS, requires
 from app.graphql.types.billing_event import BillingEvent
 from app.graphql.types.decision import Answers, answers, to_set, unknown_answers
 from app.graphql.types.entitlement import Entitlement, EntitlementSet
@@ -119,7 +119,7 @@ class Live:
                 await changes.wait(SYNC_REFRESH_S)
 
     @strawberry.subscription(
-        directives=requires(*SEES_BACKFILL),
+        directives=requires(*OPERATES),
         description="The backfill from Stripe as `stripeBackfill` tells it: now, and again whenever it has come on, at "
         "most twice a second, whichever replica works on it. Null where there never was one.",
     )

@@ -6,7 +6,7 @@ import strawberry
 
 from app.graphql.context import Info
 from app.graphql.mutations.inputs import KEY, REPLAYED
-from app.graphql.permissions import ADMINISTERS, follows, requires
+from app.graphql.permissions import OPERATES, follows, requires
 from app.graphql.types.errors import ConflictError, IdempotencyConflictError, NotFoundError, ValidationError
 from app.graphql.types.stripe_backfill import StripeBackfill
 from app.services import stripe_backfill
@@ -33,7 +33,7 @@ BackfillStripeResult = Annotated[
 @strawberry.type
 class StripeBackfillMutations:
     @strawberry.mutation(
-        directives=requires(*ADMINISTERS),
+        directives=requires(*OPERATES),
         description="Bring everything from Stripe's lists to the database, in the background: for an account that "
         "existed before, and after events were lost. One runs at a time; a conflict while it does. Doing it again "
         "does no harm.",

@@ -46,8 +46,8 @@ expose(
         "BILLING_READ": "Workspaces, subscriptions, invoices, payments, coupons and billing events.",
         "BILLING_WRITE": "Create and change workspaces, trials, grants and overrides.",
         "CATALOG_WRITE": "Create features and plans.",
-        "OPERATOR": "Sync status, Stripe's events, resync and replay, the audit.",
-        "ADMIN": "Create and revoke API keys, with any scope; backfill from Stripe. Includes no other scope.",
+        "OPERATOR": "Sync status, Stripe's events, backfill and links, resync and replay, the audit.",
+        "ADMIN": "Create and revoke API keys, with any scope. Includes no other scope.",
     },
 )
 expose(

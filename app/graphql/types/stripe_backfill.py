@@ -5,13 +5,13 @@ from decimal import Decimal
 import strawberry
 
 from app.domain import stripe_backfill as domain
-from app.graphql.permissions import SEES_BACKFILL, requires
+from app.graphql.permissions import OPERATES, requires
 from app.graphql.scalars import DateTime
 from app.graphql.types.grants import instant
 from app.graphql.types.stripe_event import StripeObjectName
 
 
-@strawberry.type(directives=requires(*SEES_BACKFILL), description="What a backfill found of one type.")
+@strawberry.type(directives=requires(*OPERATES), description="What a backfill found of one type.")
 class StripeBackfillCount:
     type: str = strawberry.field(description="The type, in Stripe's word: `customer`.")
     listed: int = strawberry.field(description="Objects read. A list that had to be begun again counts them again.")
@@ -35,7 +35,7 @@ class StripeBackfillCount:
 
 
 @strawberry.type(
-    directives=requires(*SEES_BACKFILL),
+    directives=requires(*OPERATES),
     description="Reads every product, price, customer and subscription at Stripe, in this order, of every status, and "
     "stores what differs. It goes on by itself after a crash, and webhooks may come meanwhile.",
 )
