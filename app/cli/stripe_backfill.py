@@ -36,9 +36,10 @@ def backfill(
     idempotency_key: options.IdempotencyKey = None,
     as_json: options.Json = False,
 ) -> None:
-    """Bring every product, price, customer and subscription from Stripe, and show the progress until it is done.
+    """Bring everything that Stripe has, from products to disputes, and show the progress until it is done.
 
-    It goes on without this command; given again while one runs, the command follows that one. Needs the scope ADMIN.
+    It goes on without this command; given again while one runs, the command follows that one. Needs the scope
+    OPERATOR.
     """
     client = Client.from_environment()
     running = client.query(_SHOW)["stripeBackfill"]
@@ -134,6 +135,8 @@ def _print(found: _Fields, *, as_json: bool) -> None:
         output.result_json(found)
         return
     output.records(found["counts"], _COUNTS, as_json=False)
+    if any(count["parked"] for count in found["counts"]):
+        output.note("parked waits for a workspace: `entitled stripe report` tells whose it may be")
     if found["dryRun"]:
         output.section("Would change", found["changed"], _CHANGED)
         if sum(count["changed"] for count in found["counts"]) > len(found["changed"]):

@@ -73,7 +73,7 @@ def link(
         _link_by_email(dry_run=dry_run, as_json=as_json)
     elif file is None:
         if customer is None or workspace is None:
-            raise CommandError("name a customer and a workspace, or a --file", ExitCode.USAGE)
+            raise CommandError("name a customer and a workspace, or a --file, or give --by-email", ExitCode.USAGE)
         if dry_run or skip_wrong:
             raise CommandError(
                 "one customer is linked at once: --dry-run and --skip-wrong go with --file", ExitCode.USAGE
@@ -162,17 +162,17 @@ class _Run:
         workspaces = Seen("workspace")
         done = 0
         for batch in _batches(lines):
+            linkings = iter(self._send([line for line in batch if not line.fault], dry_run=dry_run))
             for line in batch:
-                if line.fault:
-                    self._tell(line.number, line.fault)
-            right = [line for line in batch if not line.fault]
-            for line, linking in zip(right, self._send(right, dry_run=dry_run), strict=True):
-                fault = linking["message"]
-                if linking["outcome"] in _RIGHT:
-                    fault = workspaces.fault(line.number, linking["workspaceId"], line.customer)
+                fault = line.fault
+                if not fault:
+                    linking = next(linkings)
+                    fault = linking["message"]
+                    if linking["outcome"] in _RIGHT:
+                        fault = workspaces.fault(line.number, linking["workspaceId"], line.customer)
+                    counts["WRONG" if fault else linking["outcome"]] += 1
                 if fault:
                     self._tell(line.number, fault)
-                counts["WRONG" if fault else linking["outcome"]] += 1
             done += len(batch)
             if done % _TOLD_EVERY == 0:
                 output.note(f"{done} lines {'looked at' if dry_run else 'done'}")

@@ -10,7 +10,7 @@ from app.cli.failure import ExitCode
 
 _QUERY: Final = """{ syncStatus { stripe {
   mode pending oldestPendingAt parked dead lastEventAt trouble backoff { untilAt reason } workerSeenAt
-  unmappedPriceCount unmappedPrices
+  drift unmappedPriceCount unmappedPrices
 } } }"""
 
 

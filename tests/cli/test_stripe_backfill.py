@@ -50,7 +50,11 @@ def test_it_is_started_and_followed_to_its_end(entitled: Command, server: FakeGr
     ran = entitled(*BACKFILL)
 
     assert ran.code == 0
-    assert ran.err.splitlines() == ["customer: 100 read, 50/s, about 12 s left", "customer: 250 read, 50/s"]
+    assert ran.err.splitlines() == [
+        "customer: 100 read, 50/s, about 12 s left",
+        "customer: 250 read, 50/s",
+        "parked waits for a workspace: `entitled stripe report` tells whose it may be",
+    ]
     assert [line.split() for line in ran.out.splitlines()] == [
         ["TYPE", "READ", "CHANGED", "PARKED", "FAILED"],
         ["customer", "250", "2", "1", "0"],

@@ -72,15 +72,15 @@ def test_a_file_is_looked_at_whole_and_then_linked_in_batches(
 
 
 def test_every_wrong_line_is_told_and_nothing_is_linked(entitled: Command, server: FakeGraphQL, tmp_path: Path) -> None:
-    file = mapping(tmp_path, ["cus_1,a", "cus_2", "cus_3,c", "cus_4,d"])
-    server.answer = many(linking("cus_1"), linking("cus_3", None, "CUSTOMER_UNKNOWN"), linking("cus_4"))
+    file = mapping(tmp_path, ["cus_1,a", "cus_2,b", "cus_3", "cus_4,d"])
+    server.answer = many(linking("cus_1"), linking("cus_2", None, "CUSTOMER_UNKNOWN"), linking("cus_4"))
 
     ran = entitled(*LINK, "--file", file, "--json")
 
     assert ran.code == 1
     assert [line.partition("mapping.csv:")[2] for line in ran.err.splitlines()[:3]] == [
-        "2: has 1 column: customer and workspace are needed",
-        "3: cus_3 cannot be linked",
+        "2: cus_2 cannot be linked",
+        "3: has 1 column: customer and workspace are needed",
         "4: the workspace 'ws_1' is in line 1 too, with 'cus_1': keep one of the two",
     ]
     assert "3 lines are wrong; nothing was linked" in ran.err
