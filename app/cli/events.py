@@ -32,6 +32,7 @@ _REPLAYED: Final = (
 _COLUMNS: Final[dict[str, output.Column]] = {
     "EVENT": "id",
     "TYPE": "type",
+    "OBJECT": "objectId",
     "STATUS": "status",
     "RECEIVED": "receivedAt",
     "ATTEMPTS": "attempts",
