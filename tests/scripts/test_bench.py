@@ -40,3 +40,12 @@ def test_the_benchmark_of_draining_leaves_nothing() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
 
     assert len(re.findall(r"100 events of 10 subscriptions, .*ratio +[\d.]+", done.stdout)) == 3
+
+
+def test_a_benchmark_that_there_is_not_is_told_before_anything_is_installed() -> None:
+    done = subprocess.run(
+        [ROOT / "scripts" / "bench", "--help"], capture_output=True, text=True, timeout=20, check=False
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("usage: scripts/bench [usage | adoption | stripe-ack | stripe-drain]")
