@@ -16,7 +16,6 @@ from app.runtime import Runtime
 from app.services.commit import commit
 from app.services.workspaces import tell_of
 from sync.stripe.decide import decide
-from sync.stripe.links import linked_by_operator
 from sync.stripe.loading import load_view
 from sync.stripe.readings import Reading
 from sync.stripe.strays import strays
@@ -98,15 +97,11 @@ class Batches:
         subs = [record for record in written if isinstance(record, Subscription) and record.version == 1]
         customers = await self._rt.store.read(Kind.STRIPE_OBJECT, {sub.stripe_customer_id for sub in subs})
         for sub in subs:
-            owner = _decided_for(customers.get(sub.stripe_customer_id))
-            if owner not in (None, sub.workspace_id):
+            customer = customers.get(sub.stripe_customer_id)
+            if isinstance(customer, StripeObject) and customer.workspace_id not in (None, sub.workspace_id):
                 await self._rt.inbox.mark("subscription", sub.id)
 
 
 def _dated(verdict: Verdict, written_at: int | None) -> Verdict:
     is_kept = verdict.fate in (Fate.DONE, Fate.PARKED)
     return msgspec.structs.replace(verdict, written_at=written_at) if is_kept else verdict
-
-
-def _decided_for(customer: Record | None) -> str | None:
-    return linked_by_operator(customer) if isinstance(customer, StripeObject) else None

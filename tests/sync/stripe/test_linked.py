@@ -9,6 +9,8 @@ from support.records import workspace
 from support.runtime import ADMIN, FakeStripe
 from support.stripe import FakeProcessor, Sync, customer, eventually, subscription, syncing
 
+from app.cache.cache import BillingCache
+from app.cache.feed import Feed
 from app.domain.change import Record
 from app.domain.errors import ConflictError
 from app.domain.stripe_event import StripeEventStatus
@@ -242,3 +244,40 @@ async def test_without_a_key_a_customer_is_linked_before_anything_is_known_of_it
     mirror = await sync.mirror("cus_1")
     assert mirror is not None
     assert (mirror.workspace_id, mirror.raw != "") == ("ws_1", True)
+
+
+async def test_what_this_process_has_not_heard_of_follows_its_customer_too(sync: Sync) -> None:
+    processor = FakeProcessor(customer(workspace="other"), subscription())
+    await told(sync, processor)
+    assert await owners(sync) == ("ws_2", "ws_2")
+    late = BillingCache(feed=Feed(), clock=sync.clock, default_plan_key=None)
+    late.mark_ready()
+    sync.rt = replace(sync.rt, cache=late)
+
+    processor.put(customer(workspace="acme"))
+    await told(sync, processor, "customer.updated")
+
+    assert await owners(sync) == ("ws_1", "ws_1")
+
+
+async def test_a_new_subscription_that_is_placed_while_its_customer_moves_follows_it(sync: Sync) -> None:
+    processor = FakeProcessor(customer(workspace="other"), subscription())
+    await told(sync, processor, "customer.updated")
+    base = sync.rt
+
+    async def move() -> None:
+        sync.rt = base  # who hears of it is another process
+        processor.put(customer(workspace="acme"))
+        await sync.receive("customer.updated", customer())
+        async with sync.running(processor):
+            await eventually(is_alone)
+
+    async def is_alone() -> bool:
+        return (await sync.inbox.backlog()).pending == 1
+
+    late: Any = Interrupted(base.store, Subscription, move)
+    sync.rt = replace(base, store=late)
+    await sync.receive(UPDATED, subscription())
+    await sync.settle(processor, concurrency=1)
+
+    assert await owners(sync) == ("ws_1", "ws_1")
