@@ -173,7 +173,7 @@ class StripeWorker:
         Return one verdict on all events, or one on each, in their order, and when Stripe was asked.
         """
         if self._processor is None:
-            return await self._apply_payloads(dirty, events), None
+            return await (self._apply_payloads(dirty, events) if events else self._decide_again(dirty)), None
         if known := await self._kept(dirty, events):
             return await self._batches.submit([known]), None
         sequence = await self._queue.fetch_sequence()
@@ -189,6 +189,13 @@ class StripeWorker:
         if not isinstance(mirror, StripeObject) or mirror.source is not StripeSource.FETCH or mirror.gone:
             return None
         return from_mirror(mirror)
+
+    async def _decide_again(self, dirty: DirtyObject) -> Sequence[Verdict]:
+        """Place anew what no event tells of, but whose customer is elsewhere now."""
+        mirror = (await self._rt.store.read(Kind.STRIPE_OBJECT, [dirty.id])).get(dirty.id)
+        if not isinstance(mirror, StripeObject) or mirror.gone:
+            return ()
+        return await self._batches.submit([from_mirror(mirror)])
 
     async def _apply_payloads(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Sequence[Verdict]:
         verdicts: dict[str, Verdict] = {}

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from support.records import workspace
-from support.stripe import FakeProcessor, Sync, customer, subscription, syncing
+from support.stripe import T0, FakeProcessor, Sync, customer, subscription, syncing
 
 
 @pytest.fixture
@@ -30,6 +30,20 @@ async def test_what_stayed_while_nobody_named_its_customer_follows_once_somebody
     assert await told_of_customer(sync, processor, "acme") == "ws_1"
     assert await told_of_customer(sync, processor, None) == "ws_1"
     assert await told_of_customer(sync, processor, "other") == "ws_2"
+
+
+async def test_what_is_told_by_events_alone_follows_its_customer(sync: Sync) -> None:
+    await sync.receive("customer.created", customer(workspace="acme"))
+    await sync.receive("customer.subscription.created", subscription())
+    await sync.settle(None)
+    assert (await sync.subscription()) is not None
+
+    await sync.receive("customer.updated", customer(workspace="other"), created=T0 + 60)
+    await sync.settle(None)
+
+    sub = await sync.subscription()
+    assert sub is not None
+    assert (sub.workspace_id, sub.provisional) == ("ws_2", True)
 
 
 async def test_what_is_in_its_place_is_not_asked_for_again(sync: Sync) -> None:
