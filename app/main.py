@@ -35,6 +35,7 @@ from app.store.billing_events import MongoBillingEvents
 from app.store.inbox import MongoInbox
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
+from app.store.mirrors import MongoMirrors
 from app.store.mongo import Mongo, Retention
 from app.store.rates import MongoRates
 from app.store.records import MongoStore
@@ -107,6 +108,7 @@ def _runtime(settings: Settings, mongo: Mongo, processor: StripeProcessor | None
         clock=clock,
         ids=ids,
         store=store,
+        mirrors=MongoMirrors(mongo),
         audit=MongoAuditTrail(mongo, retention_ms=_retention(settings).audit_s * 1000),
         billing_events=MongoBillingEvents(mongo),
         ledger=ledger,

@@ -7,6 +7,7 @@ from app.cache.cache import BillingCache
 from app.ports.audit import AuditTrail
 from app.ports.billing_events import BillingEvents
 from app.ports.jobs import JobStates
+from app.ports.mirrors import Mirrors
 from app.ports.store import RecordStore, WorkspaceLookup
 from app.ports.stripe import Inbox, StripeAccount
 from app.ports.sync import Sync
@@ -22,6 +23,7 @@ class Runtime:
     clock: Clock
     ids: Ids
     store: RecordStore
+    mirrors: Mirrors
     audit: AuditTrail
     billing_events: BillingEvents
     ledger: UsageLedger

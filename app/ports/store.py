@@ -138,33 +138,6 @@ class RecordStore(Protocol):
         """Return mirrors of a type that exist at Stripe and that no workspace is known for, by ascending id."""
         ...
 
-    async def customers_page(
-        self,
-        type: str,
-        customer_ids: Collection[str],
-        *,
-        statuses: Collection[str] = (),
-        after: tuple[int, str] | None,
-        first: int,
-    ) -> Page[StripeObject]:
-        """Return mirrors of a type that these customers have at Stripe, the newest made there first.
-
-        `after` is when the last one read was made, and its id. Empty `statuses` (Stripe's words) means every status.
-        """
-        ...
-
-    async def customers_count(self, type: str, customer_ids: Collection[str], *, statuses: Collection[str] = ()) -> int:
-        """Count them on all pages."""
-        ...
-
-    async def disputes_of(self, charge_ids: Collection[str]) -> list[StripeObject]:
-        """Return the mirrored disputes about these charges."""
-        ...
-
-    async def invoices_paid_by(self, payment_intent_ids: Collection[str]) -> list[StripeObject]:
-        """Return the mirrored invoices that name one of these payment intents."""
-        ...
-
     async def waiting_subscriptions(self, customer_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the ids of the subscriptions that wait for these customers to be linked, by customer."""
         ...

@@ -35,7 +35,7 @@ async def page_of_workspace(
     customers = await _customer_ids(rt, workspace_id)
     if not customers:
         return Page((), has_next=False)
-    page = await rt.store.customers_page(_type_of(facts), customers, statuses=statuses, after=after, first=first)
+    page = await rt.mirrors.page_of_customers(_type_of(facts), customers, statuses=statuses, after=after, first=first)
     return Page(tuple(known(page.items, facts)), page.has_next)
 
 
@@ -44,7 +44,7 @@ async def count_of_workspace(
 ) -> int:
     """Count the same on all pages."""
     customers = await _customer_ids(rt, workspace_id)
-    return await rt.store.customers_count(_type_of(facts), customers, statuses=statuses) if customers else 0
+    return await rt.mirrors.count_of_customers(_type_of(facts), customers, statuses=statuses) if customers else 0
 
 
 async def find_mirrors(rt: Runtime, facts: type[F], ids: Collection[str]) -> dict[str, Mirrored[F]]:

@@ -32,8 +32,8 @@ async def _with_surroundings(rt: Runtime, intents: Sequence[Mirrored[PaymentInte
     facts = {intent.id: intent.facts for intent in intents}
     charge_ids = charges_of(facts.values())
     charges = await find_mirrors(rt, ChargeFacts, charge_ids)
-    disputes = known(await rt.store.disputes_of(charge_ids), DisputeFacts) if charge_ids else []
-    invoices = known(await rt.store.invoices_paid_by(tuple(facts)), InvoiceFacts)
+    disputes = known(await rt.mirrors.disputes_of(charge_ids), DisputeFacts) if charge_ids else []
+    invoices = known(await rt.mirrors.invoices_paid_by(tuple(facts)), InvoiceFacts)
     return compose(
         facts,
         charges={charge.id: charge.facts for charge in charges.values()},

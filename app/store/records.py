@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 import bson
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.errors import BulkWriteError
@@ -206,31 +206,6 @@ class MongoStore:
         criteria = {**queries.unlinked(type), **({"_id": {"$gt": after}} if after else {})}
         cursor = self._db[Kind.STRIPE_OBJECT.value].find(criteria, sort=[("_id", ASCENDING)], limit=first + 1)
         return await self._page(StripeObject, cursor, first)
-
-    async def customers_page(
-        self,
-        type: str,
-        customer_ids: Collection[str],
-        *,
-        statuses: Collection[str] = (),
-        after: tuple[int, str] | None,
-        first: int,
-    ) -> Page[StripeObject]:
-        criteria = {**queries.of_customers(type, customer_ids, statuses), **queries.made_before(after)}
-        order = [("facts.createdAt", DESCENDING), ("_id", DESCENDING)]
-        cursor = self._db[Kind.STRIPE_OBJECT.value].find(criteria, sort=order, limit=first + 1)
-        return await self._page(StripeObject, cursor, first)
-
-    async def customers_count(self, type: str, customer_ids: Collection[str], *, statuses: Collection[str] = ()) -> int:
-        criteria = queries.of_customers(type, customer_ids, statuses)
-        with self._mongo.deadline():
-            return await self._db[Kind.STRIPE_OBJECT.value].count_documents(criteria)
-
-    async def disputes_of(self, charge_ids: Collection[str]) -> list[StripeObject]:
-        return await self._mirrors(queries.disputes_of(charge_ids))
-
-    async def invoices_paid_by(self, payment_intent_ids: Collection[str]) -> list[StripeObject]:
-        return await self._mirrors(queries.invoices_paid_by(payment_intent_ids))
 
     async def waiting_subscriptions(self, customer_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}

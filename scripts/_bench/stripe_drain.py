@@ -74,6 +74,7 @@ class Bench:
             clock=self.clock,
             ids=Uuid7Ids(),
             store=store,
+            mirrors=unused,
             audit=unused,
             ledger=unused,
             usage=unused,

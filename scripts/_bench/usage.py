@@ -60,6 +60,7 @@ class Bench:
             clock=clock,
             ids=ids,
             store=store,
+            mirrors=nothing,
             audit=nothing,
             billing_events=nothing,
             ledger=ledger,

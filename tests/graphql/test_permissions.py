@@ -33,6 +33,11 @@ ROOTS = {
     '{ payments(workspaceId: "a") { nodes { id } } }': {Scope.BILLING_READ},
     "{ plans { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     '{ plan(key: "a") { id } }': {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
+    "{ comparePlans(keys: []) { rows { featureKey } } }": {
+        Scope.ENTITLEMENTS_READ,
+        Scope.BILLING_READ,
+        Scope.CATALOG_WRITE,
+    },
     "{ addOns { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     '{ addOn(key: "a") { id } }': {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ features { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},

@@ -137,6 +137,7 @@ class Api:
             clock=self.clock,
             ids=ids,
             store=store,
+            mirrors=store,
             audit=audit,
             billing_events=store,
             ledger=store,

@@ -43,6 +43,7 @@ from app.store.audit import MongoAuditTrail
 from app.store.billing_events import MongoBillingEvents
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
+from app.store.mirrors import MongoMirrors
 from app.store.mongo import Mongo, Retention
 from app.store.records import MongoStore
 from app.telemetry import Metrics
@@ -284,6 +285,7 @@ async def running(
             clock=clock,
             ids=ids,
             store=store,
+            mirrors=MongoMirrors(mongo),
             audit=MongoAuditTrail(mongo, retention_ms=_CENTURY_S * 1000),
             billing_events=MongoBillingEvents(mongo),
             ledger=ledger,

@@ -30,6 +30,7 @@ from app.store.billing_events import MongoBillingEvents
 from app.store.inbox import MongoInbox
 from app.store.jobs import MongoJobStates
 from app.store.ledger import MongoLedger
+from app.store.mirrors import MongoMirrors
 from app.store.mongo import Mongo
 from app.store.records import MongoStore
 from app.telemetry import Metrics
@@ -282,6 +283,7 @@ async def syncing(uri: str, database: str) -> AsyncIterator[Sync]:
         clock=clock,
         ids=ids,
         store=store,
+        mirrors=MongoMirrors(mongo),
         audit=MongoAuditTrail(mongo, retention_ms=0),
         billing_events=MongoBillingEvents(mongo),
         ledger=ledger,

@@ -118,6 +118,7 @@ class Replica:
             clock=clock,
             ids=world.ids,
             store=store,
+            mirrors=_NOTHING,
             audit=_NOTHING,
             ledger=_NOTHING,
             usage=_NOTHING,

@@ -1,14 +1,18 @@
 """Plans, add-ons and features, from RAM."""
 
-from typing import Final
+from typing import Annotated, Final
 
 import strawberry
 
 from app.domain import plan as domain
+from app.domain.plan_comparison import compare
 from app.graphql.context import Info
+from app.graphql.errors import bad_input
 from app.graphql.permissions import READS_CATALOG, requires
 from app.graphql.types.catalogue import AddOn, Feature, Plan
+from app.graphql.types.plan_comparison import PlanComparison
 
+COMPARED_LIMIT: Final = 20
 _LATEST: Final = "ACTIVE unless told otherwise; null is every status."
 
 
@@ -27,6 +31,22 @@ class CatalogueQueries:
     def plan(self, info: Info, key: str, version: int | None = None) -> Plan | None:
         plan = _version(info, domain.PlanKind.PLAN, key, version)
         return Plan.from_domain(plan) if plan else None
+
+    @strawberry.field(
+        directives=requires(*READS_CATALOG),
+        description="Plans side by side, a row per feature: for a page of prices. The latest version of each, archived "
+        f"ones too; at most {COMPARED_LIMIT} keys.",
+    )
+    def compare_plans(
+        self,
+        info: Info,
+        keys: Annotated[
+            list[str], strawberry.argument(description="Keys of plans, in the order in which to show them.")
+        ],
+    ) -> PlanComparison:
+        if len(keys) > COMPARED_LIMIT:
+            raise bad_input(f"at most {COMPARED_LIMIT} plans are compared at once")
+        return PlanComparison.from_domain(compare(info.context.loaded().cache.catalogue(), keys))
 
     @strawberry.field(
         directives=requires(*READS_CATALOG),

@@ -86,6 +86,19 @@ class PlanFeature:
     def feature(self, info: Info) -> Feature | None:
         return feature_of(info, self.feature_key)
 
+    @classmethod
+    def from_domain(cls, said: domain.PlanFeature) -> "PlanFeature":
+        """Translate."""
+        return cls(
+            feature_key=said.feature_key,
+            limit=said.limit,
+            limit_behavior=said.limit_behavior,
+            reset_period=said.reset_period,
+            value=None if said.value is None else Json(said.value),
+            rollover_max=said.rollover_max,
+            thresholds=list(said.thresholds),
+        )
+
 
 @strawberry.type(directives=requires(*SEES_CATALOG), description="A Stripe price that buys the plan or add-on.")
 class PlanPrice:
@@ -184,15 +197,4 @@ def _prices(plan: domain.Plan) -> list[PlanPrice]:
 
 
 def _features(plan: domain.Plan) -> list[PlanFeature]:
-    return [
-        PlanFeature(
-            feature_key=row.feature_key,
-            limit=row.limit,
-            limit_behavior=row.limit_behavior,
-            reset_period=row.reset_period,
-            value=None if row.value is None else Json(row.value),
-            rollover_max=row.rollover_max,
-            thresholds=list(row.thresholds),
-        )
-        for row in plan.features
-    ]
+    return [PlanFeature.from_domain(row) for row in plan.features]
