@@ -225,7 +225,8 @@ def _report(total: _Fields, *, as_json: bool) -> None:
         return
     of_events = "" if total["events"] is None else f" of {total['events']} events"
     would = "would be " if total["dryRun"] else ""
-    output.result(f"{total['marked']} objects{of_events} {would}marked")
+    noun = "object" if total["marked"] == 1 else "objects"
+    output.result(f"{total['marked']} {noun}{of_events} {would}marked")
     if total["dryRun"]:
         for name in total["objects"]:
             output.result(f"{name['type']} {name['id']}")

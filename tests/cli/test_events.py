@@ -269,6 +269,6 @@ def test_the_service_takes_all_that_is_asked(entitled: Command, service: Service
     assert "timeline.receivedAt" in shown.out
     assert "customer cus_cli" in dry.out
     assert failed.code == 0
-    assert one.out == "1 objects marked\n"
+    assert one.out == "1 object marked\n"
     assert alive.code != 0
     assert "only dead letters can be discarded" in alive.err
