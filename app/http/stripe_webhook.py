@@ -24,6 +24,7 @@ LIMIT_BYTES: Final = 512 * 1024
 
 _BODY_TIMEOUT_S: Final = 10
 _MAX_SECONDS: Final = 253_402_300_799
+_TOLD_EVERY_MS: Final = 60_000
 
 _log = logger(__name__)
 _Word = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x20]+$")]
@@ -88,6 +89,7 @@ def webhook_route(
     `livemode` is the mode of our API key: events of the other mode are stored and not used; None takes both.
     Those of a connected account are not used either: our key would look for their objects in our own account.
     """
+    refusals = _Refusals(clock, metrics)
 
     async def receive(request: Request) -> Response:
         if verifier is None:
@@ -98,10 +100,10 @@ def webhook_route(
             event = read_event(body, received_at=clock.now_at(), livemode=livemode)
             accepted = await inbox.accept(event)
         except SignatureError as error:
-            metrics.count("stripe_events", "refused")
+            refusals.tell(str(error))
             return _answer(400, str(error))
         except EventRefusedError as error:
-            metrics.count("stripe_events", "refused")
+            refusals.tell(str(error))
             return _answer(error.status, str(error))
         except UnavailableError as error:
             _log.warning("stripe_event_not_stored", error=error.message)
@@ -109,6 +111,22 @@ def webhook_route(
         return _acknowledge(event, accepted=accepted, wake=wake, metrics=metrics)
 
     return Route(PATH, receive, methods=["POST"])
+
+
+class _Refusals:
+    """Count what is refused, and log the first of every minute: anybody can send here, and fill a log."""
+
+    def __init__(self, clock: Clock, metrics: Metrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._told_at: int | None = None  # milliseconds
+
+    def tell(self, reason: str) -> None:
+        self._metrics.count("stripe_events", "refused")
+        at = self._clock.now_at()
+        if self._told_at is None or at - self._told_at >= _TOLD_EVERY_MS:
+            self._told_at = at
+            _log.warning("stripe_event_refused", reason=reason)
 
 
 def _acknowledge(event: StripeEvent, *, accepted: bool, wake: Callable[[], None], metrics: Metrics) -> Response:

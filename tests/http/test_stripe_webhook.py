@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 from support.clock import FrozenClock
 from support.runtime import FakeInbox
 from support.stripe import SECRET, T0, customer, event, sign, subscription
@@ -275,6 +276,20 @@ async def test_a_bad_signature_is_400_and_stores_nothing(signature: str | bytes 
     answer = await hook.post(BODY, signature)
 
     assert (answer.status_code, hook.inbox.events, hook.woken) == (400, {}, 0)
+
+
+async def test_refusals_are_logged_once_a_minute() -> None:
+    hook = Hook()
+
+    with capture_logs() as logged:
+        for later_ms in (0, 59_999, 1):
+            hook.clock.advance(later_ms)
+            await hook.post(BODY, "t=1,v1=aa")
+
+    assert [(line["log_level"], line["reason"]) for line in logged] == [
+        ("warning", "the signature matches no webhook secret")
+    ] * 2
+    assert hook.metrics.value("stripe_events", "refused") == 3
 
 
 @pytest.mark.parametrize("at_s", [T0 - 300, T0 + 300])
