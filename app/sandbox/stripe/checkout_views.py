@@ -70,7 +70,9 @@ def lines_view(sandbox: Sandbox, session: JsonObject) -> Html | str:
     bought: Html = _lines_of(session)
     if _may_adjust(session):
         bought = form(path_of(session, "quantities"), bought, element("p", button("Update quantities")))
-    return section("What you buy", bought, _terms_of(sandbox, session))
+    return section(
+        "What you bought" if session["status"] == "complete" else "What you buy", bought, _terms_of(sandbox, session)
+    )
 
 
 def _may_adjust(session: JsonObject) -> bool:
@@ -89,7 +91,7 @@ def _lines_of(session: JsonObject) -> Html:
             ("Subtotal", "", money(session["amount_subtotal"], currency)),
             ("Discount", "", money(-off, currency)),
         ]
-    total.append(("Total due now", "", _total_of(session)))
+    total.append(("Total due now" if session["status"] == "open" else "Total", "", _total_of(session)))
     return table(("What", "Quantity", "Amount"), rows, total=total)
 
 

@@ -32,7 +32,6 @@ DUE_WORDS: Final = {
     dues.PENDING_END: "The waiting change is given up",
     dues.RENEW: "The subscription is renewed",
     dues.RETRY: "The payment is tried again",
-    dues.SETTLE: "The bank settles it",
     dues.SETTLE: "The bank answers",
     dues.TRIAL_END: "The trial ends",
     dues.TRIAL_WILL_END: "The trial's end is announced",
@@ -54,7 +53,8 @@ _SUCCESS: Final = range(200, 300)
 
 def due_rows(sandbox: Sandbox, found: Iterable[tuple[Due, JsonObject]]) -> Iterator[tuple[str, ...]]:
     for due, obj in found:
-        yield DUE_WORDS[due.what], customer_of(sandbox.store, obj), moment(due.at)
+        whose = _buyer_of(sandbox.store, obj) if due.what == dues.EXPIRE_SESSION else customer_of(sandbox.store, obj)
+        yield DUE_WORDS[due.what], whose, moment(due.at)
 
 
 def _when(at: int) -> Html:
@@ -76,9 +76,12 @@ def customer_of(store: Store, obj: JsonObject) -> str:
 def checkout_rows(sandbox: Sandbox, sessions: Iterable[JsonObject]) -> Iterator[tuple[str, ...]]:
     for session in sessions:
         link = element("a", "Pay, fail or leave", href=session["url"] or "/")
-        whose = customer_of(sandbox.store, session) or session.get("customer_email") or "somebody new"
         total = money(session["amount_total"], session["currency"]) if session["_lines"] else "saves a card"
-        yield link, whose, _when(session["expires_at"]), total
+        yield link, _buyer_of(sandbox.store, session), _when(session["expires_at"]), total
+
+
+def _buyer_of(store: Store, session: JsonObject) -> str:
+    return customer_of(store, session) or session.get("customer_email") or "somebody new"
 
 
 def subscription_rows(sandbox: Sandbox, subscriptions: Iterable[JsonObject]) -> Iterator[tuple[str, ...]]:

@@ -217,7 +217,10 @@ async def test_complete_and_expired_sessions_say_so(account: Account) -> None:
     await submit(account, later, "debitFail")
     await account.post(f"/v1/checkout/sessions/{gone['id']}/expire")
 
-    assert "50.00 USD is paid." in (await look(account, paid)).text
+    shown = (await look(account, paid)).text
+    assert "50.00 USD is paid." in shown
+    assert "What you bought" in shown
+    assert "due now" not in shown
     assert "The bank processes the payment." in (await look(account, later)).text
     await account.control("clock", {"by": 3 * 86_400})
     assert "insufficient funds" in (await look(account, later)).text

@@ -121,7 +121,9 @@ async def test_an_unknown_step_is_refused_in_words(account: Account) -> None:
 async def test_an_open_checkout_is_a_link(account: Account) -> None:
     session = await open_session(account)
 
-    assert f'href="{session["url"]}"' in await look(account)
+    shown = await look(account)
+    assert f'href="{session["url"]}"' in shown
+    assert shown.count("somebody new") == 2  # among the open ones, and among what is due
 
 
 async def test_events_are_shown_with_what_became_of_them(account: Account) -> None:
