@@ -138,7 +138,8 @@ class Discarded(msgspec.Struct, frozen=True):
 class DirtyObject(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="camel"):
     """An object of which something is to be learned. `sequence` counts the marks: a mark during work is not lost.
 
-    `released` is one that has waited for a parent and of which nothing was heard since.
+    `released` is one that has waited for a parent and of which nothing was heard since. `taken_over` is one that was
+    leased before and never settled: what was to follow from that work may have been lost.
     """
 
     id: str
@@ -147,6 +148,7 @@ class DirtyObject(msgspec.Struct, frozen=True, kw_only=True, gc=False, rename="c
     attempts: int = 0
     last_error: str | None = None
     released: bool = False
+    taken_over: bool = False
 
 
 class FetchedObject(msgspec.Struct, frozen=True, gc=False):

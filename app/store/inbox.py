@@ -170,8 +170,10 @@ class MongoInbox:
             if not found:
                 return []
             token = secrets.token_hex(12)
-            taken: _Document = {"leaseToken": token, "dueAt": to_date(until_at)}
-            await self._dirty.update_many({**due, "_id": {"$in": [d["_id"] for d in found]}}, {"$set": taken})
+            # an update reads all fields as they were before it; "$gt" also tells an absent token from a text
+            left: _Document = {"takenOver": {"$gt": ["$leaseToken", None]}}
+            taken: _Document = {**left, "leaseToken": token, "dueAt": to_date(until_at)}
+            await self._dirty.update_many({**due, "_id": {"$in": [d["_id"] for d in found]}}, [{"$set": taken}])
             # "$type", because the server uses an index of texts only where the question is for a text
             leased = await self._dirty.find({"leaseToken": {"$eq": token, "$type": "string"}}).to_list()
             objects = _readable(DirtyObject, leased)

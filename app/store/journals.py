@@ -163,6 +163,7 @@ class StripeDirtyDocument(StoredDocument):
     lease_token: Text | None = None
     parked_under: list[Text]
     released: bool = False
+    taken_over: bool = False
 
     class Settings:
         name = "stripe_dirty"

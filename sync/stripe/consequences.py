@@ -21,9 +21,9 @@ from sync.stripe.view import View
 
 def decide_mirror(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:
     """Keep what Stripe says, whether or not its customer is known: nothing is parked, see `StripeObject`."""
-    mirror = mirror_of(stored, reading)
+    mirror, before = mirror_of(stored, reading), None if reading.is_again else stored
     view.put(mirror)
-    return Verdict(fate=Fate.DONE, touched=touched(mirror, stored) if reading.source is StripeSource.FETCH else ())
+    return Verdict(fate=Fate.DONE, touched=touched(mirror, before) if reading.source is StripeSource.FETCH else ())
 
 
 def decide_invoice(view: View, reading: Reading, stored: StripeObject | None) -> Verdict:

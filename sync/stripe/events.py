@@ -179,7 +179,8 @@ class StripeWorker:
         sequence = await self._queue.fetch_sequence()
         at = self._rt.clock.now_at()
         fetched = await self._processor.retrieve(dirty.type, dirty.id)
-        return await self._batches.submit([from_fetched(fetched, sequence=sequence, at=at, events=events)]), at
+        reading = from_fetched(fetched, sequence=sequence, at=at, events=events)
+        return await self._batches.submit([msgspec.structs.replace(reading, is_again=dirty.taken_over)]), at
 
     async def _kept(self, dirty: DirtyObject, events: Sequence[StripeEvent]) -> Reading | None:
         """Return what was read of an object that only waited for its parent: it need not be asked for again."""

@@ -33,6 +33,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     api_version: str | None = None
     gone: bool = False
     phase: Phase = Phase.UPDATED
+    is_again: bool = False
+    """Whether it may have been stored before, and the process died before it could do what follows from it."""
     first_failed_at: int | None = None
     """Of an invoice: when its first payment failed, where one of its events tells of that attempt."""
 

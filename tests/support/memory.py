@@ -48,6 +48,7 @@ class Dirty:
     marked_at: int = 0
     attempts: int = 0
     token: str | None = None
+    taken_over: bool = False
     parked_under: tuple[str, ...] = ()
     last_error: str | None = None
 
@@ -279,11 +280,16 @@ class MemoryInbox:
         token = f"lease {self._database.leases}"
         taken = sorted(due, key=lambda dirty: dirty.due_at if in_turn else dirty.marked_at)[:limit]
         for dirty in taken:
-            dirty.token, dirty.due_at = token, until_at
+            dirty.taken_over, dirty.token, dirty.due_at = dirty.token is not None, token, until_at
         await self._step("leased")
         leased = [dirty for dirty in self._database.dirty.values() if dirty.token == token]
         return [
-            Lease(DirtyObject(id=it.id, type=it.type, sequence=it.sequence, attempts=it.attempts), token)
+            Lease(
+                DirtyObject(
+                    id=it.id, type=it.type, sequence=it.sequence, attempts=it.attempts, taken_over=it.taken_over
+                ),
+                token,
+            )
             for it in leased
         ]
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 from support.records import workspace
-from support.stripe import T0, FakeProcessor, Json, Sync, customer, price, product, subscription, syncing
+from support.stripe import T0, FakeProcessor, Json, Sync, customer, eventually, price, product, subscription, syncing
 from support.stripe_shapes import (
     active_entitlements,
     charge,
@@ -20,9 +20,11 @@ from support.stripe_shapes import (
     schedule,
 )
 
+from app.domain.errors import UnavailableError
 from app.domain.stripe_event import ObjectName, StripeEventStatus
 from app.domain.stripe_facts import ChargeFacts, InvoiceFacts
 from app.domain.stripe_object import StripeObject, StripeSource
+from app.store.inbox import MongoInbox
 from sync.stripe.decode_facts import decode_facts
 from sync.stripe.touched import touched
 
@@ -106,6 +108,34 @@ async def test_an_invoice_that_changed_has_its_subscription_looked_at(sync: Sync
     await sync.settle(stripe)
 
     assert await sync.subscription() is not None
+
+
+class Failing(MongoInbox):
+    """An inbox that cannot mark a subscription the first time."""
+
+    has_failed = False
+
+    async def mark(self, type: str, id: str) -> None:
+        if type == "subscription" and not self.has_failed:
+            self.has_failed = True
+            raise UnavailableError
+        await super().mark(type, id)
+
+
+async def test_who_takes_an_invoice_over_has_its_subscription_looked_at_though_nothing_changed(sync: Sync) -> None:
+    stripe = FakeProcessor(customer(workspace="ws_1"), subscription(workspace="ws_1"), invoice())
+    await sync.inbox.mark("subscription", "sub_1")
+    await sync.settle(stripe)
+    stripe.asked.clear()
+    sync.inbox = inbox = Failing(sync.mongo, sync.clock)
+    await sync.receive("invoice.paid", invoice())
+
+    async with sync.running(stripe):
+        await eventually(lambda: inbox.has_failed)
+        sync.clock.advance(20_000)  # the lease of who had it ends
+        await eventually(sync.is_settled)
+
+    assert stripe.asked == ["in_1", "in_1", "sub_1"]
 
 
 async def test_a_refund_that_only_its_own_event_tells_of_is_on_its_charge(sync: Sync) -> None:
