@@ -110,8 +110,7 @@ def _lines() -> Callable[[_Fields], None]:
 
 
 def _line(found: _Fields) -> str:
-    counts = found["counts"]
-    parts = [f"{counts[-1]['type']}: {counts[-1]['listed']} read" if counts else "nothing read yet"]
+    parts = [_where(found)]
     if found["objectsPerSecond"] is not None:
         parts.append(f"{found['objectsPerSecond']}/s")
     if found["secondsLeft"] is not None:
@@ -119,6 +118,13 @@ def _line(found: _Fields) -> str:
     if found["trouble"]:
         parts.append(output.printable(found["trouble"]))
     return ", ".join(parts)
+
+
+def _where(found: _Fields) -> str:
+    if found["status"] != "RUNNING":
+        return f"{found['listed']} read in all"
+    counts = found["counts"]
+    return f"{counts[-1]['type']}: {counts[-1]['listed']} read" if counts else "nothing read yet"
 
 
 def _expected(found: _Fields) -> int | None:

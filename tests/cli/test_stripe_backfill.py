@@ -52,7 +52,7 @@ def test_it_is_started_and_followed_to_its_end(entitled: Command, server: FakeGr
     assert ran.code == 0
     assert ran.err.splitlines() == [
         "customer: 100 read, 50/s, about 12 s left",
-        "customer: 250 read, 50/s",
+        "250 read in all, 50/s",
         "parked waits for a workspace: `entitled stripe report` tells whose it may be",
     ]
     assert [line.split() for line in ran.out.splitlines()] == [
@@ -134,7 +134,7 @@ def test_a_terminal_gets_a_bar(server: FakeGraphQL, monkeypatch: pytest.MonkeyPa
         code = run(BACKFILL)
 
     assert code == 0
-    assert "customer: 250 read" in written(person)
+    assert "250 read in all" in written(person)
 
 
 @pytest.mark.usefixtures("service")
