@@ -163,6 +163,7 @@ _LISTS: Final = {
     "workspaces": (50, 100),
     "subscriptions": (50, 100),
     "invoices": (50, 100),
+    "coupons": (50, 100),
     "stripeEvents": (50, 100),
     "usageEvents": (50, 100),
     "auditLog": (50, 100),

@@ -40,6 +40,7 @@ from app.graphql.queries.audit import AuditQueries
 from app.graphql.queries.billing_events import BillingEventQueries
 from app.graphql.queries.catalog_file import CatalogFileQueries
 from app.graphql.queries.catalogue import CatalogueQueries
+from app.graphql.queries.coupons import CouponQueries
 from app.graphql.queries.entitlements import EntitlementQueries
 from app.graphql.queries.invoices import InvoiceQueries
 from app.graphql.queries.migrations import MigrationQueries
@@ -67,6 +68,7 @@ class Query(
     SubscriptionQueries,
     InvoiceQueries,
     PaymentQueries,
+    CouponQueries,
     BillingEventQueries,
     CatalogueQueries,
     SyncQueries,

@@ -38,3 +38,15 @@ class Mirrors(Protocol):
     async def invoices_paid_by(self, payment_intent_ids: Collection[str]) -> list[StripeObject]:
         """Return the invoices that name one of these payment intents."""
         ...
+
+    async def promotion_codes_of(self, coupon_ids: Collection[str]) -> list[StripeObject]:
+        """Return the promotion codes that lead to these coupons."""
+        ...
+
+    async def promotion_codes_named(self, code: str) -> list[StripeObject]:
+        """Return the promotion codes that a person types so, in whichever case."""
+        ...
+
+    async def prices_named(self, names: Collection[str]) -> list[StripeObject]:
+        """Return the prices with one of these ids or lookup keys."""
+        ...

@@ -8,6 +8,7 @@ import beanie
 from beanie import DecimalAnnotation
 from pydantic import Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collation import Collation, CollationStrength
 
 from app.domain.api_key import Scope
 from app.domain.change import Kind
@@ -40,6 +41,9 @@ from app.store.parts import (
     Text,
     WorkspaceTrialPart,
 )
+
+ANY_CASE: Final = Collation(locale="en", strength=CollationStrength.SECONDARY)
+"""How people's codes are compared: `Save20` is `SAVE20`."""
 
 _UNIQUE_TEXT: Final[Mapping[str, Any]] = {"$type": "string"}
 
@@ -249,6 +253,9 @@ class StripeObjectDocument(RecordDocument):
                 ]
             ),
             IndexModel([("facts.subscriptionId", ASCENDING), ("type", ASCENDING)]),
+            IndexModel("facts.lookupKey", partialFilterExpression={"type": "price"}),
+            IndexModel("facts.couponId", partialFilterExpression={"type": "promotion_code"}),
+            IndexModel("facts.code", collation=ANY_CASE, partialFilterExpression={"type": "promotion_code"}),
             IndexModel("facts.chargeId", partialFilterExpression={"type": "dispute"}),
             IndexModel("facts.payments.paymentIntentId", partialFilterExpression={"type": "invoice"}),
         )

@@ -9,6 +9,7 @@ from app.domain.change import Kind
 from app.domain.stripe_object import StripeObject
 from app.ports.store import Page
 from app.store import queries
+from app.store.documents import ANY_CASE
 from app.store.mapping import MappingError, from_document
 from app.store.mongo import Mongo
 from app.telemetry import logger
@@ -51,6 +52,17 @@ class MongoMirrors:
 
     async def invoices_paid_by(self, payment_intent_ids: Collection[str]) -> list[StripeObject]:
         return await self._all(queries.invoices_paid_by(payment_intent_ids))
+
+    async def promotion_codes_of(self, coupon_ids: Collection[str]) -> list[StripeObject]:
+        return await self._all(queries.promotion_codes_of(coupon_ids))
+
+    async def promotion_codes_named(self, code: str) -> list[StripeObject]:
+        with self._mongo.deadline():
+            found = self._mirrors.find(queries.promotion_codes_named(code), collation=ANY_CASE)
+            return _readable(await found.to_list())
+
+    async def prices_named(self, names: Collection[str]) -> list[StripeObject]:
+        return await self._all(queries.prices_named(names))
 
     async def _all(self, criteria: Raw) -> list[StripeObject]:
         with self._mongo.deadline():

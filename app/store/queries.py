@@ -71,6 +71,22 @@ def invoices_paid_by(payment_intent_ids: Collection[str]) -> Raw:
     return {"type": "invoice", "facts.payments.paymentIntentId": {"$in": list(payment_intent_ids)}, **_MIRRORED}
 
 
+def promotion_codes_of(coupon_ids: Collection[str]) -> Raw:
+    """Return the filter for the promotion codes that lead to these coupons."""
+    return {"type": "promotion_code", "facts.couponId": {"$in": list(coupon_ids)}, **_MIRRORED}
+
+
+def promotion_codes_named(code: str) -> Raw:
+    """Return the filter for the promotion codes that read so; for a search in any case."""
+    return {"type": "promotion_code", "facts.code": code, **_MIRRORED}
+
+
+def prices_named(names: Collection[str]) -> Raw:
+    """Return the filter for the prices with one of these ids or lookup keys."""
+    named = {"$in": list(names)}
+    return {"type": "price", "$or": [{"_id": named}, {"facts.lookupKey": named}], **_MIRRORED}
+
+
 def unlinked(type: str) -> Raw:
     """Return the filter for what exists at Stripe and no workspace is known for."""
     return {"type": type, "workspaceId": None, **_MIRRORED}

@@ -31,6 +31,8 @@ ROOTS = {
     '{ invoices(workspaceId: "a") { nodes { id } } }': {Scope.BILLING_READ},
     '{ invoice(id: "in_1") { id } }': {Scope.BILLING_READ},
     '{ payments(workspaceId: "a") { nodes { id } } }': {Scope.BILLING_READ},
+    "{ coupons { nodes { id } } }": {Scope.BILLING_READ},
+    '{ validateCoupon(code: "a", planKey: "b") { valid } }': {Scope.BILLING_READ},
     "{ plans { id } }": {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     '{ plan(key: "a") { id } }': {Scope.ENTITLEMENTS_READ, Scope.BILLING_READ, Scope.CATALOG_WRITE},
     "{ comparePlans(keys: []) { rows { featureKey } } }": {

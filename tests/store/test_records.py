@@ -9,19 +9,18 @@ import bson
 import pydantic
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
-from support.records import NOW, feature, grant, limit, mirror, override, plan, sub, workspace
+from support.records import NOW, feature, grant, limit, override, plan, sub, workspace
 from support.store import storing
 
 from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError, ValidationError
 from app.domain.plan import ResetPeriod
-from app.domain.stripe_facts import InvoiceFacts
 from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance, Meter
 from app.ports.store import RecordStore, StoredResult
 from app.store.mapping import MappingError, to_document
-from app.store.queries import made_before, named, of_customers
+from app.store.queries import named
 from app.store.records import MongoStore
 
 
@@ -143,21 +142,6 @@ async def test_a_workspace_is_looked_for_by_index_alone(mongodb_uri: str, databa
 
     assert explained["executionStats"]["nReturned"] == 2
     assert explained["executionStats"]["totalDocsExamined"] == 2
-
-
-async def test_a_page_of_invoices_is_read_by_index_without_sorting_the_rest(mongodb_uri: str, database: str) -> None:
-    async with storing(mongodb_uri, database) as store:
-        facts = [InvoiceFacts(customer_id=f"cus_{n % 3}", currency="eur", created_at=NOW + n) for n in range(60)]
-        await store.write([mirror(f"in_{n:02}", each) for n, each in enumerate(facts)], [], None)
-        client: Any = AsyncIOMotorClient(mongodb_uri)
-        asked = {**of_customers("invoice", ["cus_0", "cus_1"]), **made_before((NOW + 40, "in_40"))}
-        page = client[database]["stripe_objects"].find(asked).sort([("facts.createdAt", -1), ("_id", -1)]).limit(5)
-        explained = await page.explain()
-        client.close()
-
-    assert explained["executionStats"]["nReturned"] == 5
-    assert explained["executionStats"]["totalDocsExamined"] <= 7
-    assert "'SORT'" not in str(explained["queryPlanner"]["winningPlan"])
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,13 @@ class FakeStore:
     async def customers_of(self, _workspace_ids: Collection[str]) -> list[StripeObject]:
         return []
 
+    async def unlinked_page(self, _type: str, *, after: str | None, first: int) -> Page[StripeObject]:
+        del after, first
+        return Page((), has_next=False)
+
+    async def promotion_codes_named(self, _code: str) -> list[StripeObject]:
+        return []
+
     async def mirror_counts(self) -> MirrorCounts:
         return MirrorCounts(customers=0, unlinked_customers=0, unlinked_subscriptions=0, shared_workspaces=0)
 
