@@ -146,6 +146,10 @@ class RecordStore(Protocol):
         """Return workspaces that several customers are linked to, by ascending id."""
         ...
 
+    async def linked_customers(self, ids: Collection[str]) -> set[str]:
+        """Return which of these are customers at Stripe that are linked to a workspace."""
+        ...
+
     async def customers_of(self, workspace_ids: Collection[str]) -> list[StripeObject]:
         """Return the mirrored customers that are linked to these workspaces and not gone."""
         ...

@@ -226,6 +226,11 @@ class MongoStore:
         found = [SharedWorkspace(raw["_id"], tuple(sorted(raw["customers"]))) for raw in raws[:first]]
         return Page(tuple(found), len(raws) > first)
 
+    async def linked_customers(self, ids: Collection[str]) -> set[str]:
+        linked = {"_id": {"$in": list(ids)}, "type": "customer", "workspaceId": {"$type": "string"}}
+        with self._mongo.deadline():
+            return {raw["_id"] for raw in await self._db[Kind.STRIPE_OBJECT.value].find(linked, {"_id": 1}).to_list()}
+
     async def customers_of(self, workspace_ids: Collection[str]) -> list[StripeObject]:
         return await self._mirrors(queries.customers_of(workspace_ids))
 

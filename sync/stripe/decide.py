@@ -104,5 +104,7 @@ def _end_subscription(
 def _keep_unread(view: View, reading: Reading, stored: StripeObject | None) -> None:
     # What the API says is kept also where we cannot read it; a payload that we cannot read says nothing.
     if reading.source is StripeSource.FETCH and is_newer(stored, reading):
-        kept = msgspec.structs.replace(mirror_of(stored, reading, is_read=False), facts=None)
+        mirror = mirror_of(stored, reading, is_read=False)
+        # what was granted because of entitlements must be known to be taken back
+        kept = mirror if reading.type == ENTITLEMENTS else msgspec.structs.replace(mirror, facts=None)
         view.put(msgspec.structs.replace(kept, workspace_id=stored.workspace_id if stored else None))

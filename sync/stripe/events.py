@@ -311,10 +311,11 @@ class StripeWorker:
         await self._rt.jobs.write(WORK, StripeWork(self.mode, self._rt.clock.now_at()), revision=revision)
 
     async def _release_known(self, parents: Collection[str]) -> None:
-        mirrors = await self._rt.store.read(Kind.STRIPE_OBJECT, parents)
-        linked = {mirror.id for mirror in mirrors.values() if isinstance(mirror, StripeObject) and mirror.workspace_id}
+        linked = await self._rt.store.linked_customers(parents)
         claimed = {parent for parent in parents if self._rt.cache.workspace_of_customer(parent)}
-        known = {*linked, *claimed, *await find_workspaces(self._rt, set(parents) - mirrors.keys() - claimed)}
+        # of most there is nothing: they are told in one question, not one by one
+        named = await self._rt.store.names(set(parents) - linked - claimed)
+        known = {*linked, *claimed, *await find_workspaces(self._rt, named)}
         if known and await self._queue.release(known):
             self._bell.ring()
 

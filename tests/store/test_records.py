@@ -16,6 +16,7 @@ from app.domain.audit import Actor, ActorKind, AuditEntry
 from app.domain.change import Kind, Record, Tombstone
 from app.domain.errors import ConflictError, ValidationError
 from app.domain.plan import ResetPeriod
+from app.domain.stripe_object import StripeObject, StripeSource
 from app.domain.subscription import SubscriptionStatus
 from app.domain.usage import Balance, Meter
 from app.ports.store import RecordStore, StoredResult
@@ -131,6 +132,17 @@ async def test_names_are_ids_and_external_ids_that_exist(mongodb_uri: str, datab
         unknown = [f"unknown_{n}" for n in range(2500)]
         assert await store.names(["acme", *unknown, "ws_2"]) == {"acme", "ws_2"}
         assert await store.names([]) == set()
+
+
+async def test_customers_that_are_linked_are_told_from_others(mongodb_uri: str, database: str) -> None:
+    def mirror(id: str, type: str, owner: str | None) -> StripeObject:
+        return StripeObject(id=id, version=1, type=type, raw="{}", source=StripeSource.FETCH, workspace_id=owner)
+
+    async with storing(mongodb_uri, database) as store:
+        linked, free = mirror("cus_1", "customer", "ws_1"), mirror("cus_2", "customer", None)
+        await store.write([linked, free, mirror("sub_1", "subscription", "ws_1")], (), None)
+
+        assert await store.linked_customers(["cus_1", "cus_2", "sub_1", "cus_9"]) == {"cus_1"}
 
 
 async def test_a_workspace_is_looked_for_by_index_alone(mongodb_uri: str, database: str) -> None:

@@ -100,6 +100,15 @@ class MemoryStore:
         await self._step("scan")
         yield list(self._database.of(kind).values())
 
+    async def linked_customers(self, ids: Collection[str]) -> set[str]:
+        await self._step("linked_customers")
+        return {one.id for one in self._mirrors() if one.id in ids and one.type == "customer" and one.workspace_id}
+
+    async def names(self, refs: Collection[str]) -> set[str]:
+        await self._step("names")
+        workspaces = [record for record in self._database.records.values() if isinstance(record, Workspace)]
+        return {name for one in workspaces for name in (one.id, one.external_id) if name in refs}
+
     async def customers_of(self, workspace_ids: Collection[str]) -> list[StripeObject]:
         await self._step("customers_of")
         return [one for one in self._mirrors() if one.type == "customer" and one.workspace_id in workspace_ids]

@@ -297,3 +297,15 @@ class TestEntitlements:
             await sync.settle(stripe)
 
         assert [grant.version for grant in await grants(sync)] == [1]
+
+    async def test_what_cannot_be_read_once_is_taken_back_later(self, sync: Sync) -> None:
+        stripe = FakeProcessor(customer(workspace="ws_1"), self.mirrored("sso", "audit"))
+        await sync.receive("customer.updated", customer())
+        await self.receive(sync, "sso")
+        await sync.settle(stripe)
+        for told in ({**self.mirrored(), "entitlements": "?"}, self.mirrored("audit")):
+            stripe.put(told)
+            await self.receive(sync, "audit")
+            await sync.settle(stripe)
+
+        assert await in_force(sync) == {"audit": "ws_1"}
