@@ -8,7 +8,6 @@ from app.cli import options, output
 from app.cli.client import Client
 from app.cli.failure import CommandError, ExitCode
 from app.cli.following import MOST_LAST, follow
-from app.domain.billing_event import BillingEventType
 
 app = typer.Typer(
     help="What happened to customers' billing. Needs the scope BILLING_READ or OPERATOR.", no_args_is_help=True
@@ -75,6 +74,8 @@ def tail_billing_events(
 
 def _wanted(workspace: str | None, types: list[str] | None) -> dict[str, Any]:
     """Return the query's variables; types may be written as they are told to endpoints, or as GraphQL has them."""
+    from app.domain.billing_event import BillingEventType
+
     names = [name.replace(".", "_").upper() for name in types or ()]
     if unknown := set(names) - set(BillingEventType.__members__):
         known = ", ".join(BillingEventType)

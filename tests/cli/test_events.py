@@ -243,7 +243,9 @@ def test_the_first_event_ever_is_followed_too(entitled: Command, server: FakeGra
 
 def test_ctrl_c_ends_the_tail_quietly(server: FakeGraphQL) -> None:
     server.answer = arrived(5)
-    tail = [sys.executable, "-c", "from app.cli.main import main; main()", "events", "tail", "--every", "0.1"]
+    # a shell that puts the tests into the background has them, and what they start, ignore Ctrl-C
+    code = "import signal; signal.signal(2, signal.default_int_handler); from app.cli.main import main; main()"
+    tail = [sys.executable, "-c", code, "events", "tail", "--every", "0.1"]
 
     with subprocess.Popen(tail, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         eventually(lambda: len(server.requests) > 1, why=lambda: "it did not look twice")
