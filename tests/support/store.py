@@ -3,7 +3,10 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+from support.service import eventually
 
 from app.store.mapping import MappingError
 from app.store.mongo import Mongo, Retention
@@ -32,9 +35,17 @@ async def storing(uri: str, database: str, *, malformed: list[MappingError] | No
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """Stop a process, and let it go on."""
+    """Stop a process, every thread of it, and let it go on."""
     os.kill(pid, signal.SIGSTOP)
     try:
+        eventually(lambda: set(_states(pid)) <= {"T"}, why=lambda: f"process {pid} does not stop")
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def _states(pid: int) -> Iterator[str]:
+    """Yield the state of each thread: a signal reaches those that run on another core a moment later."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # it has just ended
+            yield (thread / "stat").read_text().rpartition(")")[2].split()[0]
